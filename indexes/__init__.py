@@ -1,0 +1,1 @@
+"""The ground: records, embedding, vectors, keywords, store and search. Imports neither `ingest` nor `kb`."""
