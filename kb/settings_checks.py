@@ -1,0 +1,116 @@
+"""Checks that need more than one value: sources and jobs that fit together, addresses, schedules, paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from indexes.errors import ConfigurationError, UsageError
+from kb import paths
+from kb.settings_models import JobSettings, SettingsModel, SourceSettings
+from kb.settings_sources import nearest
+
+
+def resolve_paths(model: SettingsModel, config: Path | None, origins: Mapping[str, str]) -> None:
+    """Make paths that the configuration file gives relative to itself absolute, in place.
+
+    Paths of sources always are paths; a model is one only where such a folder exists, and a hub's name otherwise.
+    """
+    if config is None:
+        return
+    folder = config.absolute().parent
+    for source in model.sources:
+        source.paths = [str(folder / Path(path).expanduser()) for path in source.paths]
+    if model.models.folder and origins["models.folder"] == str(config):
+        model.models.folder = str(folder / Path(model.models.folder).expanduser())
+    for name, section in (("embedding", model.embedding), ("engine", model.engine)):
+        candidate = folder / Path(section.model).expanduser()
+        if section.model and origins[f"{name}.model"] == str(config) and candidate.is_dir():
+            section.model = str(candidate)
+
+
+def check(model: SettingsModel, config: Path | None, origins: Mapping[str, str]) -> None:
+    """Raise ConfigurationError for values that are valid alone and wrong together."""
+    _check_engine(model, origins)
+    names: set[str] = set()
+    for source in model.sources:
+        _check_source(source, names, f"{config}: sources.{source.name}")
+        names.add(source.name)
+    jobs: set[str] = set()
+    for job in model.jobs:
+        _check_job(job, names, jobs, f"{config}: jobs.{job.name}")
+        jobs.add(job.name)
+
+
+def _check_engine(model: SettingsModel, origins: Mapping[str, str]) -> None:
+    engine = model.engine
+    if engine.base_url:
+        _check_address(engine.base_url, f"{origins['engine.base_url']}: engine.base_url")
+    where = origins["engine.name"]
+    if engine.name == "openai" and not engine.base_url:
+        raise ConfigurationError(
+            f"{where}: engine.name is 'openai' but engine.base_url is not set; `kb doctor` looks for servers"
+        )
+    if engine.name == "qwen" and not engine.model:
+        raise ConfigurationError(f"{where}: engine.name is 'qwen' but engine.model is not set: a name or a directory")
+    if engine.window is not None and engine.max_new_tokens >= engine.window:
+        raise ConfigurationError(
+            f"engine.max_new_tokens ({engine.max_new_tokens}) must be smaller than engine.window ({engine.window})"
+        )
+
+
+def _check_source(source: SourceSettings, names: set[str], where: str) -> None:
+    if source.name in names:
+        raise ConfigurationError(f"{where}: the name is used twice")
+    if not source.paths and not source.urls:
+        raise ConfigurationError(f"{where}: needs `paths` or `urls`")
+    if source.arguments:
+        raise ConfigurationError(f"{where}.arguments: the reader 'auto' takes none")
+    for url in source.urls:
+        _check_address(url, f"{where}.urls")
+
+
+def _check_address(url: str, where: str) -> None:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        secret = parts.username is not None
+    except ValueError:
+        valid = secret = False
+    if secret:
+        raise ConfigurationError(f"{where}: must not hold a user name or password")
+    if not valid:
+        raise ConfigurationError(f"{where}: must be an http or https address, not {url!r}")
+
+
+def _check_job(job: JobSettings, sources: set[str], jobs: set[str], where: str) -> None:
+    if job.name in jobs:
+        raise ConfigurationError(f"{where}: the name is used twice")
+    for source in job.sources:
+        if source not in sources:
+            raise ConfigurationError(f"{where}.sources: there is no source {source!r}.{nearest(source, sources)}")
+    try:
+        paths.check_name(job.kb)
+    except UsageError as error:
+        raise ConfigurationError(f"{where}.kb: {error}") from error
+    _check_schedule(job, where)
+
+
+def _check_schedule(job: JobSettings, where: str) -> None:
+    from zoneinfo import ZoneInfo
+
+    from apscheduler.triggers.cron import CronTrigger
+
+    try:
+        zone = ZoneInfo(job.timezone)
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"{where}.timezone: there is no time zone {job.timezone!r}; names look like 'Asia/Shanghai' or 'UTC'"
+        ) from error
+    try:
+        CronTrigger.from_crontab(job.cron, timezone=zone)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{where}.cron: {job.cron!r} is not a schedule of five fields (minute hour day month weekday): {error}"
+        ) from error

@@ -1,0 +1,172 @@
+"""The settings: one model a section, with the range, unit and default of each value."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
+Dialect = Literal[
+    "auto",
+    "standard",
+    "vllm",
+    "sglang",
+    "tgi",
+    "llama.cpp",
+    "ollama",
+    "lmstudio",
+    "llamafile",
+    "text-generation-webui",
+    "transformers",
+]
+
+
+class Section(BaseModel):
+    """What all sections share: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class EmbeddingSettings(Section):
+    """What turns text into vectors."""
+
+    name: Literal["hash", "bge"] = Field(
+        default="hash", description="`hash` needs no model; `bge` needs the `local` extra"
+    )
+    model: str = Field(default="BAAI/bge-small-zh-v1.5", min_length=1, description="bge: a model name or a directory")
+    revision: str = Field(default="", description="bge: a fixed revision of the model; empty: whatever is in the cache")
+    device: str = Field(default="auto", min_length=1, description="bge: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`")
+    batch_size: int = Field(default=32, ge=1, le=4096, description="bge: texts in one forward pass")
+
+
+class EngineSettings(Section):
+    """What writes the answer."""
+
+    name: Literal["extractive", "qwen", "openai"] = Field(
+        default="extractive",
+        description="`extractive` quotes and needs no model; `qwen` runs in the process; `openai` calls a server",
+    )
+    model: str = Field(
+        default="", description="qwen: a model name or a directory; openai: the model name that the server expects"
+    )
+    base_url: str = Field(default="", description="openai: the address of the server, such as http://127.0.0.1:8000/v1")
+    dialect: Dialect = Field(default="auto", description="openai: which server it is")
+    api_key_env: str = Field(default="", description="openai: the environment variable that holds the server's key")
+    device: str = Field(default="auto", min_length=1, description="qwen: `auto`, `cpu`, `cuda`, `cuda:1`")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="qwen: the type of the weights"
+    )
+    window: int | None = Field(
+        default=None,
+        ge=512,
+        le=4_194_304,
+        description="tokens, prompt and answer together; unset: the model's own, 8192 for openai",
+    )
+    max_new_tokens: int = Field(default=512, ge=1, le=131_072, description="tokens of an answer at most")
+    temperature: float = Field(default=0.7, ge=0, le=2, description="0 is greedy")
+    top_p: float = Field(default=0.8, gt=0, le=1, description="share of the probability mass that is sampled from")
+    top_k: int = Field(default=20, ge=1, le=1000, description="tokens that are sampled from")
+    repetition_penalty: float = Field(default=1.05, ge=0.5, le=2, description="1 is none")
+    seed: int | None = Field(
+        default=None, ge=0, lt=2**63, description="for answers that can be repeated; unset: random"
+    )
+    connect_seconds: float = Field(default=5.0, gt=0, le=600, description="openai: time to connect")
+    read_seconds: float = Field(
+        default=120.0, gt=0, le=3600, description="openai: time between two pieces of an answer"
+    )
+
+
+class RetrievalSettings(Section):
+    """How passages are found, and when a question is refused."""
+
+    top_k: int = Field(default=8, ge=1, le=100, description="passages that are returned and shown to the engine")
+    score_threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="confidence under which a question is refused; unset: fitted for the embedder",
+    )
+    candidates: int = Field(default=50, ge=1, le=1000, description="passages from each search before they are fused")
+    neighbours: int = Field(
+        default=1, ge=0, le=10, description="passages before and after a hit that are shown to the engine"
+    )
+    reranker: Literal["none"] = Field(default="none", description="`none`: the fused order stands")
+
+
+class IngestSettings(Section):
+    """How documents come in."""
+
+    workers: int = Field(
+        default=0, ge=0, le=256, description="processes that read documents; 0: one for each processor, at most 8"
+    )
+    chunk_tokens: int = Field(default=320, ge=32, le=8192, description="tokens of a passage at most, heading included")
+    overlap_sentences: int = Field(default=1, ge=0, le=10, description="sentences that two passages in a row share")
+    ocr: bool = Field(default=False, description="read pages that are only images; needs the `ocr` extra")
+    keep_originals: bool = Field(default=True, description="keep the bytes that came in")
+    memory_mb: int = Field(default=1024, ge=128, le=1_048_576, description="MiB that reading one document may take")
+    seconds: float = Field(default=60.0, gt=0, le=86_400, description="seconds that reading one document may take")
+    max_mb: int = Field(default=512, ge=1, le=1_048_576, description="MiB of one file at most")
+    allow_hosts: list[str] = Field(
+        default_factory=list,
+        description="hosts (`name` or `name:port`) that may be fetched from although their address is private",
+    )
+    max_removed_share: float = Field(
+        default=0.3, ge=0, le=1, description="a scheduled run that would remove more of the documents stops"
+    )
+    keep_versions: int = Field(default=5, ge=1, le=1000, description="versions that can be rolled back to")
+
+
+class ServeSettings(Section):
+    """The HTTP service."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(default=8000, ge=0, le=65_535, description="port to listen on; 0: any free one")
+    workers: int = Field(default=1, ge=1, le=64, description="server processes")
+    read_only: bool = Field(default=False, description="answer questions only; no uploads, deletions or jobs")
+    api_key: str = Field(default="", repr=False, description="key that callers send as `Authorization: Bearer …`")
+    allow_remote: bool = Field(
+        default=False, description="listen on an address other than loopback although there is no key"
+    )
+
+
+class ModelSettings(Section):
+    """Where models come from."""
+
+    offline: bool = Field(default=True, description="never download: models come from a directory or a cache")
+    folder: str = Field(default="", description="folder that is searched for models first, and that downloads go to")
+
+
+class SourceSettings(Section):
+    """One `[[sources]]` entry: a named set of paths or addresses."""
+
+    name: Name = Field(description="what `[[jobs]]` and the filter `source` call it")
+    paths: list[str] = Field(default_factory=list, description="files and folders, relative to the configuration file")
+    urls: list[str] = Field(default_factory=list, description="pages, http or https")
+    reader: Literal["auto"] = Field(default="auto", description="`auto`: by content")
+    arguments: dict[str, object] = Field(default_factory=dict, description="arguments of the reader; `auto` takes none")
+
+
+class JobSettings(Section):
+    """One `[[jobs]]` entry: sources that are read again on a schedule."""
+
+    name: Name = Field(description="what `kb jobs run` calls it")
+    sources: list[str] = Field(min_length=1, description="names of `[[sources]]` entries")
+    cron: str = Field(description="five fields: minute, hour, day of month, month, day of week")
+    timezone: str = Field(default="UTC", description="IANA name, such as Asia/Shanghai")
+    prune: bool = Field(default=False, description="remove documents that are gone from the sources")
+    kb: Name = Field(default="default", description="knowledge base that it fills")
+
+
+class SettingsModel(Section):
+    """All sections, as a configuration file spells them."""
+
+    home: str = Field(default="", description="folder of all knowledge bases; KB_HOME goes before it")
+    embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
+    engine: EngineSettings = Field(default_factory=EngineSettings)
+    retrieval: RetrievalSettings = Field(default_factory=RetrievalSettings)
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
+    serve: ServeSettings = Field(default_factory=ServeSettings)
+    models: ModelSettings = Field(default_factory=ModelSettings)
+    sources: list[SourceSettings] = Field(default_factory=list)
+    jobs: list[JobSettings] = Field(default_factory=list)
