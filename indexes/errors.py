@@ -72,7 +72,8 @@ class DocumentError(KBError):
     """One document could not be read; the others are unaffected. `reason` is a short stable word.
 
     Reasons: `encrypted`, `damaged`, `empty`, `too_large`, `timeout`, `memory`, `crashed`, `unsupported`,
-    `undecodable`, `unreadable`, `vanished`, `changed`, `forbidden_address`, `fetch_failed`, `not_a_file`.
+    `undecodable`, `unreadable`, `vanished`, `changed`, `forbidden_address`, `fetch_failed`, `not_a_file`,
+    `forbidden_link`, `duplicate_name`, `interrupted`.
     """
 
     exit_code = 3

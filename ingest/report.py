@@ -1,0 +1,108 @@
+"""What one ingest did: the report of the contract, and the tally that it is made from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+Stage = Literal["walk", "load", "split", "embed", "store", "publish"]
+STAGES: tuple[Stage, ...] = ("walk", "load", "split", "embed", "store", "publish")
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDocument:
+    """A source that could not be read. `error` is the short stable reason of a `DocumentError`."""
+
+    uri: str
+    error: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDocument:
+    """What a dry run says about one source; `action` is "add", "change", "check", "remove" or "fail".
+
+    "check" is a page of the web that is already in: whether it changed is known only after fetching it.
+    """
+
+    uri: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What one ingest did.
+
+    `version` is the published version afterwards (0: nothing published yet). `chunks` counts the chunks written,
+    `embedded` those whose vector was computed, `reused` those whose vector was known; `chunks == embedded + reused`.
+    `seconds` is wall time, and `stages` splits it: walk, load (waiting for the parsers), split, embed, store, publish.
+    `planned` is filled by a dry run alone, and lists everything that is not unchanged.
+    """
+
+    version: int
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    failed: tuple[FailedDocument, ...]
+    chunks: int
+    embedded: int
+    reused: int
+    seconds: float
+    stages: Mapping[str, float]
+    dry_run: bool = False
+    planned: tuple[PlannedDocument, ...] = ()
+
+
+@dataclass(slots=True)
+class Tally:
+    """The running counts of one ingest."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    chunks: int = 0
+    embedded: int = 0
+    failed: list[FailedDocument] = field(default_factory=list)
+    stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    started: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def stage(self, name: Stage) -> Iterator[None]:
+        """Add the wall time of the block to a stage, also where the block fails."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.stages[name] += time.monotonic() - begun
+
+    def fail(self, uri: str, error: str, detail: str) -> None:
+        """Note a source that could not be read."""
+        self.failed.append(FailedDocument(uri, error, detail))
+
+    @property
+    def finished(self) -> int:
+        """The number of documents that are dealt with."""
+        return self.added + self.changed + self.unchanged + len(self.failed)
+
+    def report(self, version: int, *, dry_run: bool = False, planned: tuple[PlannedDocument, ...] = ()) -> IngestReport:
+        """Return the report of the counts so far."""
+        return IngestReport(
+            version=version,
+            added=self.added,
+            changed=self.changed,
+            unchanged=self.unchanged,
+            removed=self.removed,
+            failed=tuple(self.failed),
+            chunks=self.chunks,
+            embedded=self.embedded,
+            reused=self.chunks - self.embedded,
+            seconds=round(time.monotonic() - self.started, 4),
+            stages={name: round(seconds, 4) for name, seconds in self.stages.items()},
+            dry_run=dry_run,
+            planned=planned,
+        )
