@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 Stage = Literal["walk", "load", "split", "embed", "store", "publish"]
@@ -39,6 +39,7 @@ class IngestReport:
     `version` is the published version afterwards (0: nothing published yet). `chunks` counts the chunks written,
     `embedded` those whose vector was computed, `reused` those whose vector was known; `chunks == embedded + reused`.
     `seconds` is wall time, and `stages` splits it: walk, load (waiting for the parsers), split, embed, store, publish.
+    `skipped` names what was passed over because it is no document: a notice, no failure.
     `planned` is filled by a dry run alone, and lists everything that is not unchanged.
     """
 
@@ -53,8 +54,16 @@ class IngestReport:
     reused: int
     seconds: float
     stages: Mapping[str, float]
+    skipped: tuple[FailedDocument, ...] = ()
     dry_run: bool = False
     planned: tuple[PlannedDocument, ...] = ()
+
+    def fields(self) -> dict[str, object]:
+        """Return the report as the contract spells it; a dry run has `dry_run` and `planned` beside it."""
+        fields = asdict(self)
+        if not self.dry_run:
+            del fields["dry_run"], fields["planned"]
+        return fields
 
 
 @dataclass(slots=True)
@@ -68,6 +77,7 @@ class Tally:
     chunks: int = 0
     embedded: int = 0
     failed: list[FailedDocument] = field(default_factory=list)
+    skipped: list[FailedDocument] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     started: float = field(default_factory=time.monotonic)
 
@@ -103,6 +113,7 @@ class Tally:
             reused=self.chunks - self.embedded,
             seconds=round(time.monotonic() - self.started, 4),
             stages={name: round(seconds, 4) for name, seconds in self.stages.items()},
+            skipped=tuple(self.skipped),
             dry_run=dry_run,
             planned=planned,
         )

@@ -1,20 +1,21 @@
-"""What an ingest is pointed at, checked as a whole before anything is done."""
+"""What an ingest is pointed at."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from indexes.errors import UsageError
+from ingest.records import Problem, SourceItem
+from ingest.sources import file_uri, path_of, walk
+from ingest.urls import normalise_url
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A file, folder or http(s) address, or a reader by its import path with its arguments.
+    """A file, folder or http(s) address; or a LlamaIndex reader by its import path, with its arguments.
 
-    `source` is the name under which the documents can be filtered. With a `reader`, `location` is not used.
+    `source` is the name that the documents can be filtered by. A `reader` needs one, and uses no `location`.
     """
 
     location: str = ""
@@ -22,41 +23,40 @@ class Target:
     reader: str = ""
     arguments: Mapping[str, object] = field(default_factory=dict)
 
-    @property
-    def is_web(self) -> bool:
-        """Whether the target is an address to fetch."""
-        return not self.reader and self.location.lower().startswith(("http://", "https://"))
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the target is a file or folder."""
-        return not self.reader and not self.is_web
-
-
-def checked_targets(targets: Sequence[str | Target]) -> tuple[Target, ...]:
-    """Return the targets as records; raise UsageError where there are none or a local one cannot be read.
-
-    A folder that cannot be listed is refused here: taken for an empty one, it would cost its documents.
-    """
+def as_targets(targets: Sequence[str | Target]) -> tuple[Target, ...]:
+    """Return the targets as records; raise UsageError where there are none, or a reader has no name."""
     records = tuple(target if isinstance(target, Target) else Target(target) for target in targets)
     if not records:
         raise UsageError("nothing to ingest: name a file, a folder or an address")
     for target in records:
-        if target.is_local:
-            _check_local(target.location)
+        if target.reader and not target.source:
+            raise UsageError(f"the source of the reader {target.reader} needs a name")
     return records
 
 
-def _check_local(location: str) -> None:
-    if not location or "\0" in location:
-        raise UsageError(f"not a path: {location!r}")
-    path = Path(location)
-    try:
-        if path.is_dir():
-            with os.scandir(path):
-                return
-        path.lstat()
-    except FileNotFoundError as error:
-        raise UsageError(f"no such file or folder: {location}") from error
-    except OSError as error:
-        raise UsageError(f"cannot read {location}: {error.strerror or error}") from error
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is under one root: `root` is the URI that all of it lies under, and is known also where it is empty."""
+
+    root: str
+    found: Iterator[SourceItem | Problem]
+
+
+def listings(targets: Sequence[Target]) -> list[Listing]:
+    """Return the listing of each target that has a location; raise UsageError if any of them does not exist.
+
+    Nothing is listed before all targets are known to exist.
+    """
+    return [
+        Listing(_root(target.location), walk(target.location, target.source))
+        for target in targets
+        if not target.reader
+    ]
+
+
+def _root(location: str) -> str:
+    scheme = location.partition("://")[0].lower()
+    if scheme in ("http", "https"):
+        return normalise_url(location)
+    return file_uri(path_of(location) if scheme == "file" else location)

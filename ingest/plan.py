@@ -1,0 +1,143 @@
+"""What an ingest has to do: which documents are new, changed, unchanged or gone. Nothing is parsed or written here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from indexes.errors import KBError, UsageError
+from indexes.records import document_id_of
+from indexes.rows import KnownDocument
+from ingest.records import Problem, SourceItem
+from ingest.sources import is_under
+from ingest.targets import Listing
+
+# A file that changed this shortly before it was listed may change again within the same tick of its file system's
+# clock, and keep its size: its time is then no proof that it is the same. Time stamps of whole seconds tell of a
+# coarse clock (FAT: two seconds); others tick every 10 ms or faster. In nanoseconds.
+_FINE_TICK = 50_000_000
+_COARSE_TICK = 2_500_000_000
+_SECOND = 1_000_000_000
+# Recorded for a file whose time proves nothing; no file has it.
+UNPROVEN = -1
+
+
+class RemovalLimitError(KBError):
+    """The run would remove more documents than it may; nothing was done. `removed` of `total` are gone."""
+
+    http_status: ClassVar[int] = 409
+    code: ClassVar[str] = "removal_limit"
+
+    def __init__(self, removed: int, total: int, limit: float) -> None:
+        super().__init__(
+            f"stopped: {removed} of {total} documents are gone from their sources, more than {limit:.0%}; "
+            "nothing was changed. If the folder is complete, run `kb ingest` on it with --prune"
+        )
+        self.removed = removed
+        self.total = total
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to do. `read` is in the order of listing; `gone` is filled only where the caller asked for pruning."""
+
+    read: list[SourceItem] = field(default_factory=list)
+    unchanged: int = 0
+    gone: list[KnownDocument] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    skipped: list[Problem] = field(default_factory=list)
+    known_under_roots: int = 0
+
+
+def make_plan(
+    listings: Iterable[Listing],
+    known: Mapping[str, KnownDocument],
+    settings_hash: str,
+    *,
+    prune: bool = False,
+    force: bool = False,
+    tick: Callable[[str], None] = lambda uri: None,
+) -> Plan:
+    """Compare what is listed with what is known (by URI) and return what is left to do.
+
+    A file is unchanged where its size, its time and the settings that it was read with are those recorded; with
+    `force` nothing is. `tick` is called for each thing listed, and may raise to stop. Things listed twice count once.
+    Raise UsageError where a folder named as a target cannot be listed: what it holds is unknown, not gone.
+    """
+    plan = Plan()
+    seen: set[str] = set()
+    roots: set[str] = set()
+    for listing in listings:
+        roots.add(listing.root)
+        for found in listing.found:
+            tick(found.uri)
+            if isinstance(found, Problem):
+                _note(found, plan)
+                continue
+            document_id = document_id_of(found.uri)
+            if document_id in seen:
+                continue
+            seen.add(document_id)
+            before = known.get(found.uri)
+            if not force and before is not None and is_same(found, before, settings_hash):
+                plan.unchanged += 1
+            else:
+                plan.read.append(found)
+    if prune:
+        _prune(plan, known, seen, roots)
+    return plan
+
+
+def is_same(item: SourceItem, known: KnownDocument, settings_hash: str) -> bool:
+    """Return whether a file is, by its size and time, the one that was read before with the same settings."""
+    return (
+        item.kind == "file"
+        and known.status == "ready"
+        and item.size == known.size
+        and item.mtime_ns == known.mtime_ns
+        and known.settings_hash == settings_hash
+    )
+
+
+def proven_time(item: SourceItem, begun_ns: int) -> int:
+    """Return the time of a file as it may be recorded: UNPROVEN where it changed only just before the run began.
+
+    `begun_ns` is nanoseconds since the epoch, and not later than the reading of the file.
+    """
+    tick = _COARSE_TICK if item.mtime_ns % _SECOND == 0 else _FINE_TICK
+    return item.mtime_ns if begun_ns - item.mtime_ns > tick else UNPROVEN
+
+
+def check_removals(plan: Plan, limit: float | None, is_moved: Callable[[Sequence[KnownDocument]], int]) -> None:
+    """Raise RemovalLimitError where more than the share `limit` in [0, 1] of the documents would be lost.
+
+    `is_moved` is asked only when it matters: how many of these documents are there under another name.
+    """
+    if limit is None or not plan.gone:
+        return
+    total = plan.known_under_roots
+    if len(plan.gone) <= limit * total:
+        return
+    lost = len(plan.gone) - is_moved(plan.gone)
+    if lost > limit * total:
+        raise RemovalLimitError(lost, total, limit)
+
+
+def _note(problem: Problem, plan: Plan) -> None:
+    if problem.kind == "skipped":
+        plan.skipped.append(problem)
+        return
+    if problem.uri == problem.root and problem.reason in ("unreadable", "vanished"):
+        raise UsageError(f"cannot list {problem.root}: {problem.detail}")
+    plan.problems.append(problem)
+
+
+def _prune(plan: Plan, known: Mapping[str, KnownDocument], seen: set[str], roots: set[str]) -> None:
+    """Find the known documents under the roots that were not listed, nor hidden by a problem."""
+    for document in known.values():
+        if not any(is_under(document.uri, root) for root in roots):
+            continue
+        plan.known_under_roots += 1
+        if document.document_id not in seen and not any(is_under(document.uri, one.uri) for one in plan.problems):
+            plan.gone.append(document)
