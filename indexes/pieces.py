@@ -12,7 +12,7 @@ from indexes.folding import code_points
 from indexes.term_ids import Ids, bigram_ids, segment_ids
 
 _UNICODE_SIZE = 0x110000
-SEPARATOR, IDEOGRAPH, _LETTER, _DIGIT = 0, 1, 2, 3
+SEPARATOR, IDEOGRAPH, LETTER, DIGIT = 0, 1, 2, 3
 # Scripts written without spaces: each character is a unit, and neighbours make bigrams.
 _UNSPACED = (
     (0x0E00, 0x0EFF), (0x0F00, 0x0FFF), (0x1000, 0x109F), (0x1100, 0x11FF), (0x1780, 0x17FF), (0x2E80, 0x2FDF),
@@ -28,14 +28,17 @@ _MINIMUM_STEM = 3
 class Pieces:
     """What a folded text is cut into, in order of position; n units, and c compounds beside them.
 
-    A unit is a CJK character, or the letter or digit run of a word. `ids` (n,) are their term ids, `starts` (n,) their
-    offsets in the folded text; `sentence_begins` (n,) marks the first unit of each sentence; `adjoins` (n,) is True
-    where the unit and the one before are CJK characters without a gap, so that they make a bigram. `compound_ids` (c,)
-    and `compound_starts` (c,) are the same for terms that are no unit and no bigram.
+    A unit is a CJK character, or the letter or digit run of a word. `ids` (n,) are their term ids; `kinds` (n,) are
+    IDEOGRAPH, LETTER or DIGIT; `starts` (n,) and `ends` (n,) are offsets in the folded text. `sentence_begins` (n,)
+    marks the first unit of each sentence. `adjoins` (n,) is True where the unit and the one before are CJK characters
+    without a gap, so that they make a bigram. `compound_ids` (c,) and `compound_starts` (c,) are the same for terms
+    that are no unit and no bigram.
     """
 
     ids: Ids
+    kinds: NDArray[np.uint8]
     starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
     sentence_begins: NDArray[np.bool_]
     adjoins: NDArray[np.bool_]
     compound_ids: Ids
@@ -66,7 +69,8 @@ def cut(folded: str) -> Pieces:
     adjoins = np.zeros(starts.size, dtype=np.bool_)
     adjoins[1:] = ideograph[1:] & ideograph[:-1] & touching
     first, last = _compounds(points, starts, ends, ideograph)
-    return Pieces(ids, starts, _sentence_begins(points, starts), adjoins, segment_ids(points, first, last), first)
+    compounds = segment_ids(points, first, last)
+    return Pieces(ids, kinds, starts, ends, _sentence_begins(points, starts), adjoins, compounds, first)
 
 
 def _stem_ends(
@@ -76,7 +80,7 @@ def _stem_ends(
 
     Only the ends move, so nothing is rewritten: `cities`, `city`; `using`, `used`, `use`; `stopped`, `stop` meet.
     """
-    words = np.flatnonzero((kinds == _LETTER) & (ends - starts > _MINIMUM_STEM))
+    words = np.flatnonzero((kinds == LETTER) & (ends - starts > _MINIMUM_STEM))
     if not words.size:
         return ends
     begin, stop = starts[words], ends[words].copy()
@@ -132,11 +136,11 @@ def kind_table() -> NDArray[np.uint8]:
     """Return the kind of each code point. Letters above U+1FFFF are the CJK extensions."""
     table = np.zeros(_UNICODE_SIZE, dtype=np.uint8)
     characters = "".join(map(chr, range(0x20000)))
-    table[: len(characters)] = np.fromiter(map(str.isalnum, characters), np.bool_, len(characters)) * _LETTER
-    table[: len(characters)][np.fromiter(map(str.isdecimal, characters), np.bool_, len(characters))] = _DIGIT
-    table[0x0300:0x0370] = _LETTER  # combining marks that normalisation could not join
+    table[: len(characters)] = np.fromiter(map(str.isalnum, characters), np.bool_, len(characters)) * LETTER
+    table[: len(characters)][np.fromiter(map(str.isdecimal, characters), np.bool_, len(characters))] = DIGIT
+    table[0x0300:0x0370] = LETTER  # combining marks that normalisation could not join
     indic = table[0x0900:0x0E00]
-    indic[indic == SEPARATOR] = _LETTER  # vowel signs
+    indic[indic == SEPARATOR] = LETTER  # vowel signs
     table[0x0964:0x0966] = SEPARATOR  # and their full stops
     for first, last in _UNSPACED:
         table[first : last + 1] = IDEOGRAPH
