@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -63,10 +64,17 @@ def _check_engine(model: SettingsModel, origins: Mapping[str, str]) -> None:
 def _check_source(source: SourceSettings, names: set[str], where: str) -> None:
     if source.name in names:
         raise ConfigurationError(f"{where}: the name is used twice")
-    if not source.paths and not source.urls:
-        raise ConfigurationError(f"{where}: needs `paths` or `urls`")
-    if source.arguments:
-        raise ConfigurationError(f"{where}.arguments: the reader 'auto' takes none")
+    if source.reader:
+        if source.paths or source.urls:
+            raise ConfigurationError(f"{where}: takes either a `reader` with `arguments`, or `paths` and `urls`")
+        if not all(part.isidentifier() for part in source.reader.split(".")) or "." not in source.reader:
+            raise ConfigurationError(
+                f"{where}.reader: must be an import path such as package.module.Reader, not {source.reader!r}"
+            )
+    elif source.arguments:
+        raise ConfigurationError(f"{where}.arguments: are for a `reader`, and none is named")
+    elif not source.paths and not source.urls:
+        raise ConfigurationError(f"{where}: needs `paths`, `urls` or a `reader`")
     for url in source.urls:
         _check_address(url, f"{where}.urls")
 
@@ -98,19 +106,11 @@ def _check_job(job: JobSettings, sources: set[str], jobs: set[str], where: str) 
 
 
 def _check_schedule(job: JobSettings, where: str) -> None:
-    from zoneinfo import ZoneInfo
-
-    from apscheduler.triggers.cron import CronTrigger
+    from ingest.cron import CronTimes
 
     try:
-        zone = ZoneInfo(job.timezone)
-    except (KeyError, ValueError, OSError) as error:
-        raise ConfigurationError(
-            f"{where}.timezone: there is no time zone {job.timezone!r}; names look like 'Asia/Shanghai' or 'UTC'"
-        ) from error
-    try:
-        CronTrigger.from_crontab(job.cron, timezone=zone)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{where}.cron: {job.cron!r} is not a schedule of five fields (minute hour day month weekday): {error}"
-        ) from error
+        times = CronTimes(job.cron, job.timezone)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from error
+    if times.after(datetime.now(UTC)) is None:
+        raise ConfigurationError(f"{where}.cron: {job.cron!r} is never due")

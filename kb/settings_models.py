@@ -143,8 +143,8 @@ class SourceSettings(Section):
     name: Name = Field(description="what `[[jobs]]` and the filter `source` call it")
     paths: list[str] = Field(default_factory=list, description="files and folders, relative to the configuration file")
     urls: list[str] = Field(default_factory=list, description="pages, http or https")
-    reader: Literal["auto"] = Field(default="auto", description="`auto`: by content")
-    arguments: dict[str, object] = Field(default_factory=dict, description="arguments of the reader; `auto` takes none")
+    reader: str = Field(default="", description="import path of a LlamaIndex reader, instead of paths and urls")
+    arguments: dict[str, object] = Field(default_factory=dict, description="what the reader is called with")
 
 
 class JobSettings(Section):

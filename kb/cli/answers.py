@@ -1,0 +1,73 @@
+"""Showing an answer to a person: the text as it comes, then its sources with page and quoted span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from kb.cli import output
+
+if TYPE_CHECKING:
+    from indexes.records import Hit
+    from kb.records import Answer, Citation, Event
+
+_QUOTE_WIDTH = 300
+_NEAREST = 3
+
+
+def show_stream(events: Iterable[Event]) -> Answer:
+    """Write the answer as it comes, and return it whole."""
+    from kb.records import DeltaEvent, DoneEvent
+
+    for event in events:
+        if isinstance(event, DeltaEvent):
+            output.write(event.text)
+        elif isinstance(event, DoneEvent):
+            output.line()
+            show_sources(event.answer)
+            return event.answer
+    raise RuntimeError("the answer ended without its last event")
+
+
+def show_answer(answer: Answer) -> None:
+    """Write an answer that is complete."""
+    output.line(answer.answer)
+    show_sources(answer)
+
+
+def show_sources(answer: Answer) -> None:
+    """Write the numbered sources of an answer; for a refusal, name the nearest passages on standard error."""
+    if answer.status == "refused":
+        if answer.hits:
+            output.notice(f"Nearest passages (confidence {answer.confidence:.2f}):")
+        for hit in answer.hits[:_NEAREST]:
+            output.notice(f"  {place(hit)}: {output.one_line(hit.text, 80)}")
+        return
+    if not answer.citations:
+        return
+    output.line()
+    output.line("来源：" if _is_chinese(answer.answer) else "Sources:")
+    shown: set[tuple[int, int]] = set()
+    for citation in answer.citations:
+        if (citation.n, citation.start) in shown:
+            continue
+        shown.add((citation.n, citation.start))
+        doubt = "" if citation.supported else "  (not supported by this passage)"
+        output.line(f"[{citation.n}] {place(citation)}{doubt}")
+        output.line(f"    “{output.one_line(citation.quote, _QUOTE_WIDTH)}”")
+
+
+def place(found: Citation | Hit) -> str:
+    """Return where a passage is: title, page, heading and address."""
+    parts = [found.title or found.uri]
+    if found.page is not None:
+        parts.append(f"p. {found.page}")
+    if found.heading and found.heading != found.title:
+        parts.append(found.heading)
+    return output.one_line(", ".join(parts), 160) + f"  <{output.one_line(found.uri)}>"
+
+
+def _is_chinese(text: str) -> bool:
+    from indexes.text import detect_language
+
+    return detect_language(text) == "zh"

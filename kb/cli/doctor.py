@@ -1,0 +1,43 @@
+"""`kb doctor`: whether this machine and configuration can do the work, and what to do where they cannot."""
+
+from __future__ import annotations
+
+import typer
+
+from indexes.errors import ConfigurationError
+from kb.cli import checks, output, probes, session
+from kb.cli.options import KB, Config, Json
+
+_MARKS = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
+
+
+def doctor(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
+    """Check Python, packages, disk, models and devices, and look for model servers on this machine.
+
+    Exit code 0 where the configured profile can work, 2 where a setting or the disk is wrong, 6 where an engine or
+    model is not available.
+    """
+    found = checks.installation()
+    try:
+        settings = session.settings(config)
+    except ConfigurationError as error:
+        found.append(checks.Finding("problem", "configuration", str(error), ConfigurationError.exit_code))
+    else:
+        found += checks.configured(settings)
+    found += [checks.Finding("note", f"port {server.port}", server.advice) for server in probes.find_servers()]
+    problems = [finding for finding in found if finding.level == "problem"]
+    if as_json:
+        output.emit_json(
+            {
+                "findings": [
+                    {"level": finding.level, "subject": finding.subject, "detail": finding.detail} for finding in found
+                ],
+                "ok": not problems,
+            }
+        )
+    else:
+        for finding in found:
+            output.line(f"{_MARKS[finding.level]}  {finding.subject}: {output.one_line(finding.detail)}")
+        output.line("Ready." if not problems else f"{len(problems)} problems.")
+    if problems:
+        raise typer.Exit(problems[0].exit_code)

@@ -1,0 +1,67 @@
+"""`kb status`: what a knowledge base holds, and what answers from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kb.cli import output, session
+from kb.cli.options import KB, Config, Json
+
+
+def status(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
+    """Show version, documents, passages, size, embedder, engine and the last publication."""
+    from kb.payloads import moment
+
+    with session.application(config) as application:
+        store = application.store(kb)
+        counts = store.counts()
+        current = next((row for row in store.versions() if row.current), None)
+        embedding, engine = application.settings.embedding, application.settings.engine
+        payload: dict[str, object] = {
+            "kb": application.name(kb),
+            "path": str(store.path),
+            "version": counts.version,
+            "documents": counts.documents,
+            "chunks": counts.chunks,
+            "failed": counts.failed,
+            "pending": counts.pending,
+            "bytes": _folder_bytes(store.path),
+            "embedding": {"name": embedding.name, "model": embedding.model if embedding.name != "hash" else None},
+            "engine": {"name": engine.name, "model": engine.model or None, "base_url": engine.base_url or None},
+            "last_published": None if current is None else moment(current.published_at),
+        }
+    if as_json:
+        output.emit_json(payload)
+        return
+    bytes_used = _folder_size_text(payload["bytes"])
+    output.table(
+        ("", ""),
+        [
+            ("knowledge base", payload["kb"]),
+            ("folder", payload["path"]),
+            ("version", payload["version"] or "nothing published yet"),
+            ("documents", counts.documents),
+            ("passages", counts.chunks),
+            ("failed", f"{counts.failed}  (kb docs list --failed)" if counts.failed else 0),
+            *([("not published", f"{counts.pending} documents: run kb ingest again")] if counts.pending else []),
+            ("size", bytes_used),
+            ("embedder", " ".join(filter(None, [embedding.name, embedding.model if embedding.name != "hash" else ""]))),
+            ("engine", " ".join(filter(None, [engine.name, engine.model, engine.base_url]))),
+            ("last published", payload["last_published"] or "never"),
+        ],
+    )
+
+
+def _folder_bytes(path: Path) -> int:
+    """Return the bytes of all files under `path`; files that a running writer removes meanwhile count nothing."""
+    total = 0
+    for file in path.rglob("*"):
+        try:
+            total += file.stat().st_size if file.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def _folder_size_text(count: object) -> str:
+    return output.size(count) if isinstance(count, int) else ""

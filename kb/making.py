@@ -1,0 +1,151 @@
+"""Making single parts from their section of the settings. Each part is imported when it is made."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from indexes.errors import ConfigurationError, UsageError
+
+if TYPE_CHECKING:
+    from ingest.workers import LoaderPool
+
+    from indexes.embedding import Embedder
+    from ingest.pipeline import Splitting
+    from ingest.targets import Target
+    from kb.engines.base import Engine, GenerationOptions
+    from kb.settings_models import (
+        EmbeddingSettings,
+        EngineSettings,
+        IngestSettings,
+        ModelSettings,
+        SourceSettings,
+    )
+
+ENGINES = ("extractive", "qwen", "openai")
+# Reading is bound by the processor; more processes than this only cost memory.
+_MOST_WORKERS = 8
+_MEBIBYTE = 1 << 20
+
+
+def make_embedder(embedding: EmbeddingSettings, models: ModelSettings) -> Embedder:
+    """Return the configured embedder; its model is loaded when it is first used."""
+    if embedding.name == "hash":
+        from indexes.hash_embedding import HashEmbedder
+
+        return HashEmbedder()
+    from indexes.bge import BgeEmbedder
+
+    return BgeEmbedder(
+        embedding.model,
+        revision=embedding.revision,
+        device=None if embedding.device == "auto" else embedding.device,
+        batch_size=embedding.batch_size,
+        offline=models.offline,
+        models_folder=_folder(models),
+    )
+
+
+def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Engine:
+    """Return the engine `name` with the configured model or address; raise UsageError for an unknown name.
+
+    A request may name another engine than the configured one, so what that one needs is checked here too.
+    """
+    if name == "extractive":
+        from kb.engines.extractive import ExtractiveEngine
+
+        return ExtractiveEngine()
+    if name == "qwen":
+        if not engine.model:
+            raise ConfigurationError("the engine 'qwen' needs engine.model: a name or a directory")
+        from kb.engines.qwen import QwenEngine
+
+        return QwenEngine(
+            engine.model,
+            device=engine.device,
+            dtype=engine.dtype,
+            window=engine.window,
+            offline=models.offline,
+            models_folder=_folder(models),
+        )
+    if name == "openai":
+        if not engine.base_url:
+            raise ConfigurationError("the engine 'openai' needs engine.base_url; `kb doctor` looks for servers")
+        from kb.engines.openai import OpenAIEngine
+
+        return OpenAIEngine(
+            engine.base_url,
+            engine.model,
+            api_key=_server_key(engine),
+            dialect=engine.dialect,
+            window=engine.window or 8192,
+            connect_seconds=engine.connect_seconds,
+            read_seconds=engine.read_seconds,
+        )
+    raise UsageError(f"there is no engine {name!r}; there are: {', '.join(ENGINES)}")
+
+
+def make_generation_options(engine: EngineSettings) -> GenerationOptions:
+    """Return the sampling options."""
+    from kb.engines.base import GenerationOptions
+
+    return GenerationOptions(
+        max_new_tokens=engine.max_new_tokens,
+        temperature=engine.temperature,
+        top_p=engine.top_p,
+        top_k=engine.top_k,
+        repetition_penalty=engine.repetition_penalty,
+        seed=engine.seed,
+    )
+
+
+def make_splitter(ingest: IngestSettings, embedder: Embedder) -> Splitting:
+    """Return the splitter, counting with the embedder's own tokenizer."""
+    limit = embedder.identity.max_tokens
+    if ingest.chunk_tokens > limit:
+        raise ConfigurationError(
+            f"ingest.chunk_tokens is {ingest.chunk_tokens}, but the embedder {embedder.identity.model} reads only "
+            f"{limit} tokens of a passage"
+        )
+    from ingest.splitter import ChineseTextSplitter
+
+    return ChineseTextSplitter(
+        chunk_tokens=ingest.chunk_tokens,
+        overlap_sentences=ingest.overlap_sentences,
+        count_tokens=embedder.count_tokens,
+    )
+
+
+def make_pool(ingest: IngestSettings) -> LoaderPool:
+    """Return the child processes that read documents; the caller closes them."""
+    from ingest.workers import LoaderPool
+
+    return LoaderPool(
+        ingest.workers or min(os.cpu_count() or 1, _MOST_WORKERS),
+        memory_bytes=ingest.memory_mb * _MEBIBYTE,
+        seconds=ingest.seconds,
+    )
+
+
+def source_targets(source: SourceSettings) -> list[Target]:
+    """Return what the pipeline reads for a `[[sources]]` entry."""
+    from ingest.targets import Target
+
+    if source.reader:
+        return [Target(source=source.name, reader=source.reader, arguments=source.arguments)]
+    return [Target(location, source.name) for location in (*source.paths, *source.urls)]
+
+
+def _folder(models: ModelSettings) -> Path | None:
+    return Path(models.folder) if models.folder else None
+
+
+def _server_key(engine: EngineSettings) -> str | None:
+    """Return the key for the server from the variable that the settings name; raise where that is not set."""
+    if not engine.api_key_env:
+        return None
+    key = os.environ.get(engine.api_key_env, "").strip()
+    if not key:
+        raise ConfigurationError(f"engine.api_key_env names the variable {engine.api_key_env}, which is not set")
+    return key
