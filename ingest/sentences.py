@@ -1,0 +1,237 @@
+"""Sentences of Chinese, English and mixed text, as exact spans.
+
+One expression finds the candidates (end marks, opening quotes, line breaks); Python judges only those. Most of the
+text is never touched character by character, which is what makes it fast.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ingest.clusters import extends
+from ingest.line_breaks import FENCE, WHOLE_LINE, line_break_ends
+from ingest.marks import (
+    BREAK,
+    BREAKS,
+    CANDIDATE,
+    CLOSERS,
+    CLOSING_RUN,
+    CONTINUING,
+    ENCLOSURES,
+    END_RUN,
+    FOOTNOTES,
+    FULL_STOPS,
+    QUOTES,
+    SPACE,
+    TITLE_BRACKETS,
+)
+from ingest.stops import ascii_stop
+
+_BLANK_LINE = re.compile(rf"[{BREAKS}][^\S{BREAKS}]*(?!\n)[{BREAKS}]")
+_SPEECH = re.compile(r"[\u4e00-\u9fff]{0,6}?(?:说|說|道|问|問|喊|叫|答|笑|叹|吼|嚷|念)(?:着|道|了)?[，。！,…]")
+_SPEECH_BEFORE = frozenset("：:，,。！？—说說道问問喊叫答曰云称想")
+_AFTER_ELLIPSIS = frozenset("等的地得之和与")
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Return the half-open spans of the sentences of `text`, in order, without surrounding white space.
+
+    The spans do not overlap and together hold every character that is not white space. End marks, closing quotes and
+    brackets and footnote marks such as `[1]` stay with the sentence they close; a quotation in marks of at most 120
+    characters is kept whole. Blank lines end sentences; a single line break does so only before list items, headings,
+    table rows and the like. Any string is accepted.
+    """
+    return _Scan(text).run()
+
+
+def _after_marks(text: str, position: int) -> int:
+    """Return the end of the combining marks at `position`: they belong to the character before them."""
+    while position < len(text) and extends(text[position]):
+        position += 1
+    return position
+
+
+class _Scan:
+    """One pass over a text. `start` is where the current sentence begins, `line` where the current line begins."""
+
+    __slots__ = ("fence", "line", "spans", "start", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.spans: list[tuple[int, int]] = []
+        self.start = 0
+        self.line = 0
+        self.fence = ""
+
+    def run(self) -> list[tuple[int, int]]:
+        text = self.text
+        search = CANDIDATE.search
+        position = self._skip(0)
+        while found := search(text, position):
+            position = found.start()
+            character = text[position]
+            if character in FULL_STOPS:
+                position = self._full_stop(position)
+            elif character in ".!?．":
+                end, ends = ascii_stop(text, position, self.start)
+                position = self._close(end) if ends else end
+            elif character in ENCLOSURES:
+                position = self._enclosure(position, character)
+            else:
+                position = self._line_break(position)
+        if self.start < len(text):
+            self._close(len(text))
+        return self.spans
+
+    def _close(self, end: int) -> int:
+        """End the current sentence at `end` and return where the next one begins."""
+        text = self.text
+        following = SPACE.match(text, end)
+        begin = following.end() if following else end
+        # A closing mark that a line break tore off still belongs to this sentence.
+        if begin < len(text) and text[begin] in CLOSERS:
+            closing = CLOSING_RUN.match(text, begin)
+            if closing:
+                return self._close(closing.end())
+        if end < len(text) and begin == end and extends(text[end]):
+            return self._close(_after_marks(text, end))
+        while end > self.start and text[end - 1].isspace():
+            end -= 1
+        if end > self.start:
+            self.spans.append((self.start, end))
+        return self._skip(end)
+
+    def _skip(self, end: int) -> int:
+        """Begin a sentence at the first non-blank character from `end`; swallow lines that are pieces by themselves."""
+        text = self.text
+        while True:
+            found = SPACE.match(text, end)
+            begin = found.end() if found else end
+            self.start = begin
+            if begin >= len(text):
+                return begin
+            if end == 0:
+                pass
+            elif begin > end and BREAK.search(text, end, begin):
+                self.line = begin
+            else:
+                return begin
+            whole = self._whole_line(begin)
+            if whole == begin:
+                return begin
+            self.spans.append((begin, len(text[begin:whole].rstrip()) + begin))
+            end = whole
+
+    def _whole_line(self, begin: int) -> int:
+        """Return the end of the line at `begin` if it is kept whole (table, heading, rule, fenced code), else `begin`."""
+        text = self.text
+        fence = FENCE.match(text, begin)
+        if fence:
+            if not self.fence:
+                self.fence = fence["fence"]
+                return fence.end()
+            if fence["fence"].startswith(self.fence):
+                self.fence = ""
+                return fence.end()
+        if self.fence:
+            stop = BREAK.search(text, begin)
+            return stop.start() if stop else len(text)
+        whole = WHOLE_LINE.match(text, begin)
+        return whole.end() if whole else begin
+
+    def _full_stop(self, position: int) -> int:
+        text = self.text
+        found = END_RUN.match(text, position)
+        end = found.end() if found else position + 1
+        footnotes = FOOTNOTES.match(text, end)
+        end = footnotes.end() if footnotes else end
+        after = text[end] if end < len(text) else " "
+        if after in "\"'" and (after == '"' or end + 1 == len(text)):
+            opened = text.count(after, max(self.start, position - 400), position) % 2 == 1
+            if opened:
+                end += 1
+                after = text[end] if end < len(text) else " "
+        if after in CONTINUING and after not in "—–-·/～~":
+            return end
+        if position == self.start and text[position] in "…？！?!" and not after.isspace():
+            return end
+        if text[position] == "…" and not self._ellipsis_ends(position, end, after):
+            return end
+        return self._close(end)
+
+    def _ellipsis_ends(self, position: int, end: int, after: str) -> bool:
+        text = self.text
+        if any(mark in "。！？!?；" for mark in text[position:end]):
+            return True
+        if after.isspace():
+            following = SPACE.match(text, end)
+            begin = following.end() if following else end
+            return begin >= len(text) or not "a" <= text[begin] <= "z"
+        return end - position > 1 and after not in _AFTER_ELLIPSIS
+
+    def _enclosure(self, position: int, opener: str) -> int:
+        """Keep a short quotation or bracket whole; end the sentence after it where its own end mark does so."""
+        text = self.text
+        found = ENCLOSURES[opener].match(text, position)
+        if found is None:
+            return position + 1
+        end = found.end()
+        has_break = BREAK.search(text, position, end) is not None
+        if has_break:
+            if _BLANK_LINE.search(text, position, end):
+                return position + 1
+            for line_break in BREAK.finditer(text, position, end):
+                self.line = line_break.end()
+        last = end - 2
+        while last > position and (text[last] in CLOSERS or text[last].isspace()):
+            last -= 1
+        mark = text[last]
+        if opener in TITLE_BRACKETS or not (mark in FULL_STOPS or mark in ".!?") or last == position:
+            return end
+        return self._after_enclosure(position, end, opener, mark)
+
+    def _after_enclosure(self, position: int, end: int, opener: str, mark: str) -> int:
+        text = self.text
+        if end < len(text) and text[end] in FULL_STOPS:
+            return end
+        footnotes = FOOTNOTES.match(text, end)
+        end = footnotes.end() if footnotes else end
+        if end >= len(text):
+            return self._close(end)
+        after = text[end]
+        at_start = position == self.start
+        if after in CONTINUING and after not in "—–-·/～~":
+            return end
+        if opener not in QUOTES and not at_start and mark not in "。｡":
+            return end
+        if after.isspace():
+            following = SPACE.match(text, end)
+            begin = following.end() if following else end
+            return end if begin < len(text) and "a" <= text[begin] <= "z" else self._close(end)
+        if mark in ".!?" and after.isascii():
+            return end
+        if mark not in "。｡；" and not at_start:
+            before = text[self.start : position].rstrip()[-1:]
+            if before not in _SPEECH_BEFORE:
+                return end
+        if opener in QUOTES and _SPEECH.match(text, end):
+            return end
+        return self._close(end)
+
+    def _line_break(self, position: int) -> int:
+        text = self.text
+        found = SPACE.match(text, position)
+        content = found.end() if found else position + 1
+        if content >= len(text):
+            return self._close(position)
+        line_break = BREAK.match(text, position)
+        next_line = line_break.end() if line_break else position + 1
+        if (
+            BREAK.search(text, next_line, content)
+            or WHOLE_LINE.match(text, content)
+            or FENCE.match(text, content)
+            or line_break_ends(text, self.line, position, next_line, content)
+        ):
+            return self._close(position)
+        self.line = content
+        return content
