@@ -1,0 +1,34 @@
+"""What every loader does to text before offsets are taken: nothing invisible stays, lines end in one way."""
+
+from __future__ import annotations
+
+import re
+
+_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+# Control characters; soft hyphen, zero-width space, word joiner, byte order mark; marks that reorder a line;
+# non-characters. The zero-width joiners stay: Persian, Indic scripts and emoji are spelled with them.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u2060-\u2064\ufeff"
+    "\u202a-\u202e\u2066-\u206f\ufdd0-\ufdef\ufff9-\ufffb\ufffe\uffff]"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SPACE_AT_END = re.compile("[ \t\u3000\u00a0]+$", re.MULTILINE)
+_BLANK_LINES = re.compile("\n{3,}")
+
+
+def clean(text: str) -> str:
+    """Return `text` with "\\n" as the only line end, no invisible or control characters, and no stacked blank lines.
+
+    Lone surrogates, which cannot be stored, become U+FFFD; no-break spaces become spaces.
+    """
+    text = _LINE_ENDS.sub("\n", text)
+    text = _INVISIBLE.sub("", text)
+    text = _SURROGATE.sub("\ufffd", text)
+    text = text.replace("\u00a0", " ")
+    text = _SPACE_AT_END.sub("", text)
+    return _BLANK_LINES.sub("\n\n", text).strip("\n")
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Return `text` as a title: cleaned, on one line, at most `limit` characters."""
+    return " ".join(clean(text).split())[:limit].strip()

@@ -1,0 +1,57 @@
+"""From bytes to a loaded document: the one door to all loaders."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from indexes.errors import DocumentError
+from ingest.loaders.detection import kind_of_content
+from ingest.records import Loaded
+
+MAX_CHARACTERS = 64 * 1024 * 1024
+
+
+def load(
+    data: bytes,
+    name: str,
+    media_type: str | None = None,
+    *,
+    charset: str | None = None,
+    passwords: tuple[str, ...] = (),
+    ocr: bool = False,
+    max_characters: int = MAX_CHARACTERS,
+) -> Loaded:
+    """Read one document. The content decides what it is; `name` and `media_type` only settle kinds of text.
+
+    `charset` is what a server said about the encoding; `passwords` are tried on an encrypted PDF; `ocr` reads
+    pages without text from their image. Raise DocumentError with its reason where there is no text to be had.
+    """
+    if not data.strip(b"\x00 \t\r\n\x0b\x0c"):
+        raise DocumentError("empty", "the file has no content" if not data else "the file has only white space")
+    kind = kind_of_content(data, name, media_type)
+    stem = PurePosixPath(name).name or name
+    if kind == "pdf":
+        from ingest.loaders.pdf import load_pdf
+
+        loaded = load_pdf(data, stem, passwords=passwords, ocr=ocr)
+    elif kind == "html":
+        from ingest.loaders.html import load_html
+
+        loaded = load_html(data, stem, charset)
+    elif kind == "xml":
+        from ingest.loaders.xml import load_xml
+
+        loaded = load_xml(data, stem, charset)
+    elif kind == "table":
+        from ingest.loaders.table import load_table
+
+        loaded = load_table(data, stem, charset)
+    else:
+        from ingest.loaders.text import load_text
+
+        loaded = load_text(data, stem, charset, markdown=kind == "markdown")
+    if not loaded.text.strip():
+        raise DocumentError("empty", "there is no text in it")
+    if len(loaded.text) > max_characters:
+        raise DocumentError("too_large", f"{len(loaded.text)} characters of text; the limit is {max_characters}")
+    return loaded

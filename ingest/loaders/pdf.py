@@ -1,0 +1,242 @@
+"""PDF: text in reading order with exact page offsets and headings; what cannot be read is told, not guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pypdfium2
+
+from indexes.errors import DocumentError
+from indexes.records import Heading, Page
+from ingest.loaders.cleaning import one_line
+from ingest.loaders.pdf_furniture import is_contents_line, without_furniture
+from ingest.loaders.pdf_lines import Line, PypdfPages, open_pdf, page_lines, plain_lines
+from ingest.loaders.pdf_outline import PlacedHeading, bookmarks, larger_lines
+from ingest.loaders.pdf_paragraphs import assemble
+from ingest.plausibility import is_garbled, is_wordless, score
+from ingest.records import Loaded
+
+_NO_TITLE = re.compile(
+    r"^(?:untitled|title|document\d*|无标题|未命名|microsoft (?:word|powerpoint|excel) - .*"
+    r"|.*\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|pdf|ps|qxd)|\W*)$",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"^(?:D:)?(\d{4})(\d{2})(\d{2})")
+_LEAST_CONTENTS_LINES = 4
+
+
+def load_pdf(data: bytes, name: str, *, passwords: Sequence[str] = (), ocr: bool = False) -> Loaded:
+    """Return the text of a PDF. Raise DocumentError: `encrypted`, `damaged`, or `empty` where it holds no text.
+
+    Each page is read by pypdfium2; by pypdf, or from its image where `ocr` is set, if that gives nothing or
+    garble. Pages that stay unreadable are named in the warnings.
+    """
+    fallback = PypdfPages(data, passwords)
+    try:
+        document = open_pdf(data, passwords)
+    except DocumentError as error:
+        if error.reason != "damaged":
+            raise
+        return _by_pypdf_alone(fallback, name, error)
+    try:
+        reader = _PageReader(document, fallback, ocr)
+        pages = [reader.read(index) for index in range(len(document))]
+        metadata = _metadata(document)
+        cleaned = without_furniture(pages)
+        headings = bookmarks(document, cleaned) or larger_lines(cleaned)
+    finally:
+        document.close()
+    cleaned, headings = _without_contents(pages, cleaned, headings)
+    title = metadata.pop("title", "") or _largest_line(cleaned) or name
+    return _result(cleaned, headings, title, reader.extractor(), reader.warnings(), metadata)
+
+
+def _by_pypdf_alone(fallback: PypdfPages, name: str, error: DocumentError) -> Loaded:
+    """Read with pypdf what pdfium could not open; raise the first error where that fails, too."""
+    try:
+        count = fallback.count()
+    except DocumentError as second:
+        raise (second if second.reason == "encrypted" else error) from second
+    pages = without_furniture([fallback.lines(index) for index in range(count)])
+    return _result(pages, [], name, "pypdf", ("pdfium could not open this file; pypdf read it",), {})
+
+
+def _result(
+    pages: list[list[Line]],
+    placed: list[PlacedHeading],
+    title: str,
+    extractor: str,
+    warnings: tuple[str, ...],
+    metadata: dict[str, str],
+) -> Loaded:
+    if not any(pages):
+        detail = "; ".join(warnings) or "the pages hold no text at all"
+        raise DocumentError("empty", f"no text in {len(pages)} pages; a scan needs OCR ({detail})"[:500])
+    assembled = assemble(pages, {(heading.page, heading.position) for heading in placed})
+    starts = assembled.page_starts
+    records = tuple(Page(index + 1, starts[index], starts[index + 1]) for index in range(len(pages)))
+    headings = sorted(
+        (
+            Heading(
+                assembled.line_starts[heading.page][heading.position]
+                if heading.position >= 0
+                else starts[heading.page],
+                heading.level,
+                heading.title,
+            )
+            for heading in placed
+        ),
+        key=lambda heading: heading.start,
+    )
+    return Loaded(assembled.text, title, records, tuple(headings), "application/pdf", extractor, warnings, metadata)
+
+
+class _PageReader:
+    """Reads page after page, choosing the extractor for each, and remembers what was chosen and what failed."""
+
+    def __init__(self, document: Any, fallback: PypdfPages, ocr: bool) -> None:
+        self._document = document
+        self._fallback = fallback
+        self._ocr = ocr
+        self._used: dict[str, list[int]] = {}
+        self._unread: dict[str, list[int]] = {}
+
+    def read(self, index: int) -> list[Line]:
+        """Return the lines of a page (from 0)."""
+        lines = page_lines(self._document, index)
+        text = "\n".join(line.text for line in lines)
+        if text and not is_garbled(text) and not is_wordless(text):
+            return self._chosen("pypdfium2", index, lines)
+        other = self._fallback.lines(index)
+        other_text = "\n".join(line.text for line in other)
+        if other_text and not is_garbled(other_text) and not is_wordless(other_text):
+            return self._chosen("pypdf", index, other)
+        repaired = _repaired(text)
+        if repaired:
+            return self._chosen("pypdfium2, re-decoded", index, plain_lines(repaired))
+        if self._ocr:
+            from ingest.loaders.ocr import recognise_page
+
+            recognised = recognise_page(self._document, index)
+            if recognised:
+                return self._chosen("ocr", index, recognised)
+        if text and not is_garbled(text):  # numbers only, and nothing better: they are what the page says
+            return self._chosen("pypdfium2", index, lines)
+        if self._has_content(index):
+            self._unread.setdefault("garbled text" if text else "no text, only an image", []).append(index + 1)
+        return []
+
+    def _chosen(self, extractor: str, index: int, lines: list[Line]) -> list[Line]:
+        self._used.setdefault(extractor, []).append(index + 1)
+        return lines
+
+    def _has_content(self, index: int) -> bool:
+        """Tell whether anything at all is printed on the page."""
+        try:
+            page = self._document[index]
+        except pypdfium2.PdfiumError:
+            return True
+        try:
+            return next(iter(page.get_objects(max_depth=2)), None) is not None
+        finally:
+            page.close()
+
+    def extractor(self) -> str:
+        """Return the extractors used, the commonest first."""
+        return " + ".join(sorted(self._used, key=lambda name: -len(self._used[name]))) or "none"
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what a reader should know about the pages that pypdfium2 did not give."""
+        read = [f"{name} read pages {_ranges(numbers)}" for name, numbers in self._used.items() if name != "pypdfium2"]
+        unread = [f"{why} on pages {_ranges(numbers)}: OCR may read them" for why, numbers in self._unread.items()]
+        return (*unread, *read)
+
+
+def _repaired(text: str) -> str:
+    """Return text whose double-byte characters were read as Latin-1, read rightly; "" where it is not that."""
+    try:
+        raw = text.encode("cp1252")
+    except UnicodeEncodeError:
+        try:
+            raw = text.encode("latin-1")
+        except UnicodeEncodeError:
+            return ""
+    best, best_score = "", 0.3
+    for encoding in ("gb18030", "big5"):
+        try:
+            candidate = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if score(candidate) > best_score:
+            best, best_score = candidate, score(candidate)
+    return best
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return page numbers as "1-3, 7"."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][-1:] = [number] if len(parts[-1]) > 1 else [parts[-1][0], number]
+        else:
+            parts.append([number])
+    return ", ".join("-".join(map(str, part)) for part in parts)
+
+
+def _metadata(document: Any) -> dict[str, str]:
+    """Return title, author and date (ISO 8601) as far as they are sensible."""
+    raw = document.get_metadata_dict(skip_empty=True)
+    metadata: dict[str, str] = {}
+    title = one_line(raw.get("Title", ""))
+    if title and not _NO_TITLE.match(title) and not is_garbled(title) and "\ufffd" not in title:
+        metadata["title"] = title
+    author = one_line(raw.get("Author", ""))
+    if author and not is_garbled(author):
+        metadata["author"] = author
+    match = _DATE.match(raw.get("CreationDate", "") or raw.get("ModDate", ""))
+    if match and 1 <= int(match.group(2)) <= 12 and 1 <= int(match.group(3)) <= 31:
+        metadata["date"] = "-".join(match.groups())
+    return metadata
+
+
+def _without_contents(
+    raw: list[list[Line]], cleaned: list[list[Line]], headings: list[PlacedHeading]
+) -> tuple[list[list[Line]], list[PlacedHeading]]:
+    """Drop the lines of contents lists where the bookmarks say the same: they name answers but hold none."""
+    listed = {index for index, lines in enumerate(raw) if sum(map(is_contents_line, lines)) >= _LEAST_CONTENTS_LINES}
+    if not listed or len(headings) < _LEAST_CONTENTS_LINES:
+        return cleaned, headings
+    entries = {index: {_key(line.text) for line in raw[index] if is_contents_line(line)} for index in listed}
+    kept: list[list[Line]] = []
+    moved: dict[tuple[int, int], int] = {}
+    for index, lines in enumerate(cleaned):
+        page: list[Line] = []
+        for position, line in enumerate(lines):
+            if index in listed and any(entry.startswith(_key(line.text)) for entry in entries[index]):
+                continue
+            moved[index, position] = len(page)
+            page.append(line)
+        kept.append(page)
+    return kept, [
+        PlacedHeading(heading.page, moved.get((heading.page, heading.position), -1), heading.level, heading.title)
+        for heading in headings
+    ]
+
+
+def _key(text: str) -> str:
+    return "".join(text.split())
+
+
+def _largest_line(pages: list[list[Line]]) -> str:
+    """Return the largest line of the first page with text, where it stands out as a title does."""
+    first = next((lines for lines in pages if lines), [])
+    sizes = sorted(line.size for lines in pages[:20] for line in lines)
+    if len(sizes) < 3:
+        return ""
+    largest = max(first, key=lambda line: line.size)
+    together = [line.text for line in first if abs(line.size - largest.size) < 0.5]
+    title = one_line(" ".join(together))
+    outstanding = largest.size >= 1.25 * sizes[len(sizes) // 2]
+    return title if outstanding and 2 <= len(title) <= 120 and any(map(str.isalpha, title)) else ""

@@ -1,0 +1,72 @@
+"""XML that is not a web page, feeds above all: the text of its elements, titles of entries as headings."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lxml import etree
+
+from indexes.errors import DocumentError
+from ingest.decoding import decode
+from ingest.loaders.cleaning import one_line
+from ingest.loaders.html import declared_charset, parse_page
+from ingest.loaders.outline import TextBuilder
+from ingest.loaders.page_text import add_blocks
+from ingest.records import Loaded
+
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_MARKUP = re.compile(
+    r"<(?:p|br|div|a|img|ul|ol|li|b|i|em|strong|span|table|h[1-6]|blockquote|font|pre)\b[^>]*/?>", re.I
+)
+_ENTRIES = frozenset({"item", "entry"})
+# Addresses, identifiers and times of a feed are not text to be asked about.
+_NO_TEXT = frozenset(
+    {"link", "guid", "id", "comments", "generator", "docs", "ttl", "url", "lastBuildDate", "commentRss"}
+)
+
+
+def load_xml(data: bytes, name: str, charset: str | None = None) -> Loaded:
+    """Return the text of an XML file. No entity of its own is resolved and nothing is fetched.
+
+    Raise DocumentError: `undecodable`, or `damaged` where it has no element at all.
+    """
+    decoded = decode(data, charset or declared_charset(data))
+    parser = etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, load_dtd=False, no_network=True, recover=True,
+        remove_comments=True, remove_pis=True,
+    )  # fmt: skip
+    try:
+        root = etree.fromstring(_DECLARATION.sub("", decoded.text).lstrip().encode("utf-8", "replace"), parser)
+    except (etree.LxmlError, ValueError) as error:
+        raise DocumentError("damaged", f"not readable as XML: {one_line(str(error))}") from error
+    if root is None:
+        raise DocumentError("damaged", "not readable as XML: no element in it")
+    builder = TextBuilder()
+    title = ""
+    for element in root.iter(etree.Element):
+        tag = _local(element)
+        content = element.text or ""
+        if not content.strip() or tag in _NO_TEXT:
+            pass
+        elif tag == "title" and element.getparent() is not None and _local(element.getparent()) in _ENTRIES:
+            builder.add_heading(content, 2)
+        elif tag == "title" and not title:
+            title = one_line(content)
+            builder.add_heading(content, 1)
+        elif _MARKUP.search(content):
+            add_blocks(builder, parse_page(content))
+        else:
+            builder.add(content, "\n")
+        if element.tail and element.tail.strip():
+            builder.add(element.tail, "\n")
+    warnings = list(decoded.warnings)
+    if parser.error_log:
+        warnings.append(f"the XML is not well-formed: {one_line(parser.error_log[0].message)}")
+    extractor = f"xml ({decoded.encoding})"
+    headings = tuple(builder.headings)
+    return Loaded(builder.text, title or name, (), headings, "application/xml", extractor, tuple(warnings), {})
+
+
+def _local(element: Any) -> str:
+    return str(etree.QName(element).localname)
