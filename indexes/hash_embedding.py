@@ -18,12 +18,13 @@ from indexes.token_count import count_simple_tokens
 
 _VERSION = 1
 _MAX_TOKENS = 512
-_BATCH_CHARACTERS = 1 << 18
+_BATCH_CHARACTERS = 1 << 17  # also the most texts in a batch: a row number has 18 bits
 _PASSAGE_MARK = "\ufdd0"
 _TERM, _TRIGRAM = 0, 1
 # Shares of the kinds of features: trigrams catch variants of spelling. Chosen on the CMRC 2018 trial set and XQuAD,
-# where giving single CJK characters less than bigrams and words made it worse.
-_WEIGHTS = np.array([1.0, 0.8])
+# where giving single CJK characters less than bigrams and words made it worse. Whole numbers, so that sums and norms
+# are exact and the vectors equal to the last bit whatever the processor.
+_WEIGHTS = np.array([1000.0, 800.0])
 _ROW_SHIFT, _KIND_SHIFT, _HASH_MASK = np.uint64(46), np.uint64(44), np.uint64((1 << 44) - 1)
 
 
@@ -69,7 +70,7 @@ class HashEmbedder:
         vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
         begin = size = 0
         for number, text in enumerate(texts):
-            size += len(text)
+            size += len(text) + 1
             if size >= _BATCH_CHARACTERS or number == len(texts) - 1:
                 vectors[begin : number + 1] = self._embed([fold(text) for text in texts[begin : number + 1]])
                 begin, size = number + 1, 0
@@ -92,7 +93,7 @@ class HashEmbedder:
         keys.sort()
         distinct, counts = _counted(keys)
         rows = (distinct >> _ROW_SHIFT).astype(np.int64)
-        weights = _WEIGHTS[(distinct >> _KIND_SHIFT) & np.uint64(1)] * (1 + np.log(counts))
+        weights = np.rint(_WEIGHTS[(distinct >> _KIND_SHIFT) & np.uint64(1)] * (1 + np.log(counts)))
         signs = 1.0 - 2.0 * (distinct & np.uint64(1)).astype(np.float64)
         columns = (((distinct & _HASH_MASK) >> np.uint64(1)) % np.uint64(self._dimension)).astype(np.int64)
         shape = (len(folded), self._dimension)

@@ -125,13 +125,21 @@ class KeywordSearcher:
 
         log(1 + (N - n + 0.5) / (n + 0.5)) with N live passages, n of them with the term: Lucene's form of BM25's idf.
         """
+        holders = self.holders(terms)
+        weights: NDArray[np.float64] = np.log1p((self.count - holders + 0.5) / (holders + 0.5))
+        return weights
+
+    def holders(self, terms: Ids) -> NDArray[np.int64]:
+        """Return the number (m,) of live passages that hold each term."""
         holders = np.zeros(terms.size, dtype=np.int64)
         for index, segment in enumerate(self._segments):
             places = segment.locate(terms)
-            for term in np.flatnonzero(places >= 0):
-                holders[term] += self._live_holders(index, int(places[term]))
-        weights: NDArray[np.float64] = np.log1p((self.count - holders + 0.5) / (holders + 0.5))
-        return weights
+            known = np.flatnonzero(places >= 0)
+            if self._dead[index].size:
+                holders[known] += [self._live_holders(index, int(place)) for place in places[known]]
+            else:
+                holders[known] += segment.offsets[places[known] + 1] - segment.offsets[places[known]]
+        return holders
 
     def search(self, terms: Ids, k: int, admitted: Sequence[Mask] | None = None) -> list[KeywordMatch]:
         """Return the best k live passages that hold any of the distinct `terms`, best first.
@@ -156,8 +164,6 @@ class KeywordSearcher:
     def _live_holders(self, index: int, place: int) -> int:
         segment, dead = self._segments[index], self._dead[index]
         size = int(segment.offsets[place + 1] - segment.offsets[place])
-        if not dead.size:
-            return size
         positions, _ = segment.postings_of(place)
         if size < dead.size:
             return int(np.count_nonzero(self._live[index][positions]))

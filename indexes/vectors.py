@@ -87,11 +87,15 @@ class VectorSegment:
     def scores(self, query: NDArray[np.float32], positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the inner products (m,) of `query` (dimension,) with the vectors at `positions` (m,)."""
         self._check(query)
-        if not positions.size:
-            return np.empty(0, dtype=np.float32)
-        vectors = self._index.reconstruct_batch(np.ascontiguousarray(positions, dtype=np.int64))
-        products: NDArray[np.float32] = vectors @ query.astype(np.float32)
+        products: NDArray[np.float32] = self.vectors(positions) @ query.astype(np.float32)
         return products
+
+    def vectors(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the vectors (m, dimension) at `positions` (m,), at half precision."""
+        if not positions.size:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        found: NDArray[np.float32] = self._index.reconstruct_batch(np.ascontiguousarray(positions, dtype=np.int64))
+        return found
 
     def _check(self, query: NDArray[np.float32]) -> None:
         if query.shape != (self.dimension,):

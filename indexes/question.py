@@ -1,0 +1,69 @@
+"""A question as matching sees it: its terms, how much each weighs in an index, and which follow which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.keywords import KeywordSearcher
+from indexes.pieces import IDEOGRAPH, cut
+from indexes.term_ids import Ids, bigram_ids
+from indexes.text import folded_query
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionTerms:
+    """The terms of a question against one index.
+
+    `terms` (t,) are its distinct term ids, ascending, and `weights` (t,) their inverse document frequencies;
+    `seen` (t,) marks those that some live passage holds.
+    `unit_ids` (m,) are its distinct units, ascending, and `unit_columns` (m,) where they stand in `terms`. A pair of
+    units a, b that follow each other has the key `a * m + b`: `pair_keys` (p,), ascending, stand at `pair_places` (p,)
+    in the question (from 1), and their bigram at `pair_columns` (p,) in `terms`, -1 where the two make none.
+    `special` (m,) marks units that are words or numbers rather than CJK characters.
+    """
+
+    terms: Ids
+    weights: NDArray[np.float64]
+    seen: NDArray[np.bool_]
+    unit_ids: Ids
+    unit_columns: NDArray[np.int64]
+    pair_keys: NDArray[np.int64]
+    pair_places: NDArray[np.int64]
+    pair_columns: NDArray[np.int64]
+    special: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, question: str, keywords: KeywordSearcher) -> QuestionTerms:
+        """Cut `question`, question words left out, and weigh its terms over the live passages of `keywords`."""
+        pieces = cut(folded_query(question))
+        terms = np.unique(pieces.terms()[0])
+        unit_ids, first, places = np.unique(pieces.ids, return_index=True, return_inverse=True)
+        # Two units follow each other where at most one character, a blank or a mark, lies between them.
+        follows = np.flatnonzero(pieces.starts[1:] - pieces.ends[:-1] <= 1)
+        keys = places[follows] * unit_ids.size + places[follows + 1]
+        pair_keys, kept = np.unique(keys, return_index=True)
+        seconds = follows[kept] + 1
+        bigrams = bigram_ids(pieces.ids[seconds - 1], pieces.ids[seconds])
+        columns = np.searchsorted(terms, bigrams).clip(max=max(terms.size - 1, 0))
+        return cls(
+            terms=terms,
+            weights=keywords.weights(terms),
+            seen=keywords.holders(terms) > 0,
+            unit_ids=unit_ids,
+            unit_columns=np.searchsorted(terms, unit_ids),
+            pair_keys=pair_keys,
+            pair_places=seconds,
+            pair_columns=np.where(pieces.adjoins[seconds], columns, -1),
+            special=pieces.kinds[first] != IDEOGRAPH,
+        )
+
+    def pairs(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the index into the pairs for units `first` followed by `second`, or -1 where the question has none."""
+        if not self.pair_keys.size:
+            return np.full(first.size, -1, dtype=np.int64)
+        keys = first * self.unit_ids.size + second
+        nearest = np.searchsorted(self.pair_keys, keys).clip(max=self.pair_keys.size - 1)
+        return np.where(self.pair_keys[nearest] == keys, nearest, -1)

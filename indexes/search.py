@@ -1,0 +1,181 @@
+"""Searching one snapshot: keywords and vectors, looked at closely, fused into hits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.closeness import Closeness, measure
+from indexes.confidence_features import ConfidenceFeatures, confidence_features
+from indexes.embedding import Embedder, Vectors
+from indexes.errors import EmbeddingMismatchError, UsageError
+from indexes.fusion import Background, fuse, trust
+from indexes.hits import Scored, ranked_hits
+from indexes.index_view import IndexView
+from indexes.keywords import K1
+from indexes.question import QuestionTerms
+from indexes.records import Hit
+from indexes.rows import StoredChunk
+from indexes.snapshot import Snapshot
+
+__all__ = ["ConfidenceFeatures", "SearchOptions", "SearchResult", "Searcher"]
+
+Masks = Sequence[NDArray[np.bool_]]
+NO_FILTERS: Mapping[str, object] = MappingProxyType({})
+
+# Shares of the keyword score. Fitted (listwise logistic regression, rounded) on the CMRC 2018 trial set and XQuAD in
+# Chinese and English, cut into chunks of 256 tokens; the development sets had no part in it.
+_BM25, _CONTEXT, _SENTENCE, _WINDOW, _PHRASE, _SPECIAL = 0.19, 0.24, 0.18, 0.18, 0.12, 0.09
+# Passages of one document this few chunks apart are each other's context.
+_NEIGHBOURHOOD = 2
+# Under this fusion weight an embedder sees spelling only: where keywords found enough, no vector could add a hit.
+_SCAN_FROM = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """`candidates` is how many passages keyword search offers for a closer look, at least three times `top_k`;
+    `dense_candidates` how many dense search adds, at least `top_k`.
+    """  # fmt: skip
+
+    candidates: int = 30
+    dense_candidates: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """`hits`, best first, and what their confidence is calibrated on."""
+
+    hits: tuple[Hit, ...]
+    features: ConfidenceFeatures
+
+
+class Searcher:
+    """Answers questions with passages. Holds nothing of a snapshot once that is gone; safe to share between threads.
+
+    All scores lie in [0, 1], higher is better. `keyword_score`: BM25 and closeness of the words. `dense_score`: the
+    cosine, 0 where negative. `score`: both fused, dense evidence as far as it is to be trusted with the question.
+    """
+
+    def __init__(self, embedder: Embedder, options: SearchOptions | None = None) -> None:
+        self.embedder = embedder
+        self._options = options or SearchOptions()
+        self._views: WeakKeyDictionary[Snapshot, IndexView] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def search(
+        self, snapshot: Snapshot, query: str, top_k: int, filters: Mapping[str, object] = NO_FILTERS
+    ) -> SearchResult:
+        """Return at most `top_k` hits among the passages that match `filters`; none where `query` has no term.
+
+        Raises UsageError for a `top_k` under 1 or a wrong filter, EmbeddingMismatchError where the snapshot's vectors
+        are another embedder's.
+        """
+        if top_k < 1:
+            raise UsageError(f"top_k must be 1 or more, not {top_k}")
+        admitted = snapshot.select(filters) if filters else None
+        view = self._view(snapshot)
+        question = QuestionTerms.of(query, view.keywords)
+        if not question.terms.size or not view.count:
+            return SearchResult((), ConfidenceFeatures())
+        vector = self.embedder.embed_query(query)
+        places, bm25 = self._candidates(view, question, vector, top_k, admitted)
+        if not places:
+            return SearchResult((), ConfidenceFeatures(seen=float(question.seen.mean())))
+
+        stored = snapshot.chunks([int(view.segments[segment].row_ids[position]) for segment, position in places])
+        passages = [(view.segments[segment].keywords, position) for segment, position in places]
+        closeness = measure(question, passages, _near(stored))
+        bm25 = (bm25 / ((K1 + 1) * question.weights.sum())).clip(0, 1)
+        keyword = _keyword_scores(bm25, closeness)
+        cosines = _cosines(view, vector, places)
+        background = Background.of(view.sample @ vector, view.count)
+        deviations = background.deviations(cosines)
+        trusted = trust(keyword, deviations, view.count)
+        # Rounded so that equal evidence is equal, however the passages are spread over segments.
+        fused = fuse(keyword, deviations, self.embedder.fusion_weight * trusted).round(6)
+        order = np.argsort(-fused, kind="stable")
+        hits = ranked_hits(
+            [
+                Scored(stored[i], float(fused[i]), float(cosines[i].clip(0, 1)), float(keyword[i]))
+                for i in order
+                if fused[i] > 0
+            ],
+            top_k,
+        )
+        features = confidence_features(question, closeness, order, keyword, bm25, cosines, deviations, trusted)
+        return SearchResult(hits, features)
+
+    def _view(self, snapshot: Snapshot) -> IndexView:
+        with self._lock:
+            view = self._views.get(snapshot)
+        if view is None:
+            if snapshot.embedding != self.embedder.identity:
+                raise EmbeddingMismatchError(
+                    f"the index was made by {snapshot.embedding.model}, not by {self.embedder.identity.model}:"
+                    " embed again with `kb ingest … --force`"
+                )
+            view = IndexView(snapshot)
+            with self._lock:
+                self._views[snapshot] = view
+        return view
+
+    def _candidates(
+        self, view: IndexView, question: QuestionTerms, vector: Vectors, top_k: int, admitted: Masks | None
+    ) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
+        """Return segment and position of the passages to look at closely, and their BM25 scores, 0 where unknown."""
+        wanted = max(self._options.candidates, 3 * top_k)
+        matches = view.keywords.search(question.terms, wanted, admitted)
+        scores = {(match.segment, match.position): match.score for match in matches}
+        if self.embedder.fusion_weight >= _SCAN_FROM or len(matches) < wanted:
+            for place in _nearest(view, vector, max(self._options.dense_candidates, top_k), admitted):
+                scores.setdefault(place, 0.0)
+        return list(scores), np.array(list(scores.values()), dtype=np.float64)
+
+
+def _nearest(view: IndexView, vector: Vectors, k: int, admitted: Masks | None) -> list[tuple[int, int]]:
+    """Return segment and position of the k passages with the highest cosine, best first."""
+    found: list[tuple[float, int, int]] = []
+    for index, segment in enumerate(view.segments):
+        mask = segment.live if admitted is None else admitted[index]
+        positions, cosines = segment.vectors.search(vector, k, mask)
+        found += [(-float(cosine), index, int(position)) for position, cosine in zip(positions, cosines, strict=True)]
+    return [(segment, position) for _, segment, position in sorted(found)[:k]]
+
+
+def _cosines(view: IndexView, vector: Vectors, places: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
+    pairs = np.array(places, dtype=np.int64)
+    cosines = np.empty(len(pairs), dtype=np.float32)
+    for index in np.unique(pairs[:, 0]):
+        chosen = pairs[:, 0] == index
+        cosines[chosen] = view.segments[index].vectors.scores(vector, pairs[chosen, 1])
+    return cosines
+
+
+def _near(stored: Sequence[StoredChunk]) -> NDArray[np.bool_]:
+    """Return (n, n), True where two passages are at most two chunks apart in one document."""
+    numbers: dict[str, int] = {}
+    documents = np.array([numbers.setdefault(item.chunk.document_id, len(numbers)) for item in stored])
+    ordinals = np.array([item.chunk.ordinal for item in stored])
+    near: NDArray[np.bool_] = documents[:, None] == documents[None, :]
+    near &= np.abs(ordinals[:, None] - ordinals[None, :]) <= _NEIGHBOURHOOD
+    return near
+
+
+def _keyword_scores(bm25: NDArray[np.float64], closeness: Closeness) -> NDArray[np.float64]:
+    scores: NDArray[np.float64] = (
+        _BM25 * bm25
+        + _CONTEXT * closeness.context
+        + _SENTENCE * closeness.sentence
+        + _WINDOW * closeness.window
+        + _PHRASE * closeness.phrase
+        # A question without words and numbers cannot tell passages apart by them.
+        + _SPECIAL * closeness.special * (closeness.context > 0)
+    )
+    return scores
