@@ -1,0 +1,184 @@
+"""Segments: vectors, keywords and row ids in one immutable folder, named by the hash of what it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes import files
+from indexes.errors import DamagedError
+from indexes.keywords import KeywordEntry, KeywordSegment, write_keywords
+from indexes.manifest import FileEntry, SegmentEntry, segment_bytes
+from indexes.vectors import VectorSegment, write_vectors
+from indexes.versions import SEGMENTS_NAME, check_file, commit_folder, describe_files
+
+ROWS_NAME = "rows.npy"
+VECTORS_NAME = "vectors.faiss"
+KEYWORDS_NAME = "keywords"
+DESCRIPTION_NAME = "segment.json"
+
+Rows = NDArray[np.int64]
+
+
+def build_segment(root: Path, connection: sqlite3.Connection, row_ids: Rows, dimension: int) -> SegmentEntry:
+    """Build a segment of the chunks `row_ids` (ascending, not empty) from SQLite, embedding nothing.
+
+    A sound segment that holds the same is kept. Memory: the vectors, 4 bytes a component.
+    """
+    entries: list[SegmentEntry] = []
+
+    def fill(folder: Path) -> str:
+        buffer = io.BytesIO()
+        np.save(buffer, row_ids.astype("<i8"), allow_pickle=False)
+        files.write_file(folder / ROWS_NAME, buffer.getvalue())
+        write_vectors(folder / VECTORS_NAME, _vectors(connection, row_ids, dimension))
+        files.make_folder(folder / KEYWORDS_NAME)
+        write_keywords(folder / KEYWORDS_NAME, _entries(connection, row_ids))
+        listed = describe_files(folder)
+        description = segment_bytes(int(row_ids.size), listed)
+        files.write_file(folder / DESCRIPTION_NAME, description)
+        digest = hashlib.sha256(description).hexdigest()
+        listed[DESCRIPTION_NAME] = FileEntry(len(description), digest)
+        entries.append(SegmentEntry(digest, int(row_ids.size), 0, listed))
+        return digest
+
+    def keep(folder: Path) -> bool:
+        try:
+            check_segment(folder, entries[0], hashed=True)
+        except DamagedError:
+            return False
+        return True
+
+    commit_folder(root / SEGMENTS_NAME, fill, keep)
+    return entries[0]
+
+
+def check_segment(folder: Path, entry: SegmentEntry, *, hashed: bool) -> None:
+    """Raise DamagedError where a file of a segment is missing, has another size, or (if `hashed`) another hash."""
+    for name, listed in entry.files.items():
+        check_file(folder / name, listed, hashed=hashed)
+
+
+def read_rows(root: Path, entry: SegmentEntry) -> Rows:
+    """Return the row ids of a segment, ascending. Raise DamagedError where they are not as many as listed."""
+    path = root / SEGMENTS_NAME / entry.segment_id / ROWS_NAME
+    try:
+        rows: Rows = np.load(path, allow_pickle=False).astype(np.int64)
+    except (OSError, ValueError) as error:
+        raise DamagedError(f"the row ids of segment {entry.segment_id[:12]} cannot be read") from error
+    if rows.shape != (entry.count,):
+        raise DamagedError(f"segment {entry.segment_id[:12]} has {rows.size} rows instead of {entry.count}")
+    return rows
+
+
+class OpenFiles:
+    """The files of a segment, opened when first searched. Shared by every version that shows the segment."""
+
+    def __init__(self, folder: Path, entry: SegmentEntry, row_ids: Rows) -> None:
+        self.segment_id = entry.segment_id
+        self.row_ids = row_ids
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._vectors: VectorSegment | None = None
+        self._keywords: KeywordSegment | None = None
+
+    @property
+    def vectors(self) -> VectorSegment:
+        """The vectors, in the order of `row_ids`. Raise DamagedError where their number differs."""
+        with self._lock:
+            if self._vectors is None:
+                opened = VectorSegment.open(self._folder / VECTORS_NAME)
+                self._check(opened.count, "vectors")
+                self._vectors = opened
+            return self._vectors
+
+    @property
+    def keywords(self) -> KeywordSegment:
+        """The keyword index, in the order of `row_ids`. Raise DamagedError where its size differs."""
+        with self._lock:
+            if self._keywords is None:
+                opened = KeywordSegment.open(self._folder / KEYWORDS_NAME)
+                self._check(opened.count, "passages")
+                self._keywords = opened
+            return self._keywords
+
+    def _check(self, count: int, what: str) -> None:
+        if count != self.row_ids.size:
+            raise DamagedError(f"segment {self.segment_id[:12]} has {count} {what} for {self.row_ids.size} rows")
+
+
+class OpenSegment:
+    """A segment as one version shows it: `row_ids` (n,) ascending, `live` (n,) true where the row is shown."""
+
+    def __init__(self, opened: OpenFiles, live: NDArray[np.bool_]) -> None:
+        self._opened = opened
+        self.live = live
+
+    @property
+    def segment_id(self) -> str:
+        """The hash that names the segment."""
+        return self._opened.segment_id
+
+    @property
+    def row_ids(self) -> Rows:
+        """The chunks' row ids in SQLite, ascending."""
+        return self._opened.row_ids
+
+    @property
+    def vectors(self) -> VectorSegment:
+        """The vectors, in the order of `row_ids`, opened on first use."""
+        return self._opened.vectors
+
+    @property
+    def keywords(self) -> KeywordSegment:
+        """The keyword index, in the order of `row_ids`, opened on first use."""
+        return self._opened.keywords
+
+
+def row_ranges(row_ids: Rows) -> list[tuple[int, int]]:
+    """Return the runs of consecutive numbers in ascending `row_ids` as (first, last), both inside."""
+    if not row_ids.size:
+        return []
+    breaks = np.flatnonzero(np.diff(row_ids) != 1)
+    firsts = row_ids[np.concatenate(([0], breaks + 1))]
+    lasts = row_ids[np.concatenate((breaks, [row_ids.size - 1]))]
+    return [(int(first), int(last)) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def _vectors(connection: sqlite3.Connection, row_ids: Rows, dimension: int) -> NDArray[np.float32]:
+    vectors = np.empty((row_ids.size, dimension), dtype=np.float32)
+    filled = 0
+    for first, last in row_ranges(row_ids):
+        found = connection.execute(
+            "SELECT v.vector FROM chunks c JOIN vectors v ON v.vector_id = c.vector_id"
+            " WHERE c.row_id BETWEEN ? AND ? ORDER BY c.row_id",
+            (first, last),
+        )
+        for (blob,) in found:
+            if len(blob) != 2 * dimension or filled == len(vectors):
+                raise DamagedError(
+                    f"a vector of rows {first} to {last} in kb.sqlite does not have {dimension} components"
+                )
+            vectors[filled] = np.frombuffer(blob, dtype="<f2")
+            filled += 1
+    if filled != len(vectors):
+        raise DamagedError(f"kb.sqlite has {filled} of {len(vectors)} vectors of a segment")
+    return vectors
+
+
+def _entries(connection: sqlite3.Connection, row_ids: Rows) -> Iterator[KeywordEntry]:
+    for first, last in row_ranges(row_ids):
+        found = connection.execute(
+            "SELECT s.title, c.heading, c.text FROM chunks c JOIN states s ON s.state_id = c.state_id"
+            " WHERE c.row_id BETWEEN ? AND ? ORDER BY c.row_id",
+            (first, last),
+        )
+        for title, heading, text in found:
+            yield KeywordEntry(title, heading, text)

@@ -1,0 +1,267 @@
+"""The one writer: durable puts, failures and removals, invisible until they are published."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes import ledger, maintenance, publishing, rollback
+from indexes.admission import check_document, half_vectors
+from indexes.database import DATABASE_NAME, transaction, typed_errors
+from indexes.errors import DocumentError, KBError, NotFoundError, UsageError
+from indexes.originals import remove_original, write_original
+from indexes.records import Chunk, Document, EmbeddingIdentity, SplitterIdentity, document_id_of
+from indexes.rows import GcReport, KnownDocument, StoredDocument
+from indexes.states import StateExtras, drop_states, insert_chunks, insert_state, load_chunks, load_document
+
+logger = logging.getLogger(__name__)
+
+YOUNG_SECONDS = 60.0
+KEYS_A_QUERY = 500
+
+Vectors = NDArray[np.float32]
+
+
+class Writer:
+    """Writes to a knowledge base while it holds the lock. Make one with `Store.writer()`.
+
+    Whatever returned is on the disk. Nothing is visible to readers before `publish`; what a writer that died had not
+    published is there for the next one.
+    """
+
+    def __init__(self, root: Path, connection: sqlite3.Connection, keep_versions: int) -> None:
+        self._root = root
+        self._connection = connection
+        self._keep_versions = keep_versions
+        self._lock = threading.RLock()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, typed_errors(self._root / DATABASE_NAME):
+            yield self._connection
+
+    def known(self) -> dict[str, KnownDocument]:
+        """Return every document by URI, unpublished work and failures included.
+
+        A document with another embedder's vectors has settings_hash "", so that it never seems unchanged. After a
+        failure the hashes, size and time are those of the failed attempt.
+        """
+        with self._writing() as connection:
+            return ledger.known_documents(connection)
+
+    def vectors_for(self, keys: Sequence[str]) -> dict[str, Vectors]:
+        """Return the stored vectors among `keys`, made by the present embedder: each unit, shape (dimension,)."""
+        found: dict[str, Vectors] = {}
+        with self._writing() as connection:
+            space = ledger.head_space(connection)
+            for begin in range(0, len(keys) if space is not None else 0, KEYS_A_QUERY):
+                part = keys[begin : begin + KEYS_A_QUERY]
+                marks = ",".join("?" * len(part))
+                for key, blob in connection.execute(
+                    f"SELECT key, vector FROM vectors WHERE space = ? AND key IN ({marks})", (space, *part)
+                ):
+                    found[key] = np.frombuffer(blob, dtype="<f2").astype(np.float32)
+        return found
+
+    def put(
+        self,
+        document: Document,
+        chunks: Sequence[Chunk],
+        keys: Sequence[str],
+        vectors: Vectors,
+        *,
+        settings_hash: str,
+        size: int = 0,
+        mtime_ns: int = 0,
+        original: bytes | None = None,
+        timings: Mapping[str, float] | None = None,
+    ) -> None:
+        """Store a document with its chunks and their vectors (len(chunks), dimension), durably, in one transaction.
+
+        It replaces an earlier state of the same document and clears its failure. `keys` name what was embedded; a
+        vector already stored under its key is not stored again. Raise UsageError where the parts do not fit together,
+        DocumentError("undecodable") for text that is no Unicode (lone surrogates), KBError for a full disk.
+        """
+        check_document(document, chunks, original)
+        extras = StateExtras(settings_hash, size, mtime_ns, original is not None, dict(timings or {}))
+        with self._writing() as connection:
+            space = self._space(connection)
+            halves = half_vectors(vectors, len(chunks), keys, ledger.identity_of(connection, space).dimension)
+            if original is not None:
+                self._keep_original(document.content_hash, original)
+            try:
+                with transaction(connection):
+                    state = insert_state(connection, space, document, chunks, extras)
+                    insert_chunks(connection, space, state, chunks, keys, halves)
+                    gone = self._set_head(connection, document.document_id, document.uri, state[0], size, mtime_ns)
+                    connection.execute("DELETE FROM failures WHERE document_id = ?", (document.document_id,))
+            except UnicodeEncodeError as error:
+                raise DocumentError("undecodable", f"{document.uri!a} holds characters that are no Unicode") from error
+            self._remove_originals(gone)
+
+    def fail(
+        self,
+        uri: str,
+        reason: str,
+        detail: str,
+        *,
+        content_hash: str = "",
+        settings_hash: str = "",
+        size: int = 0,
+        mtime_ns: int = 0,
+    ) -> None:
+        """Record that a source could not be read. An earlier good state of the document stays as it is."""
+        row = (document_id_of(uri), uri, reason, detail, time.time(), content_hash, settings_hash, size, mtime_ns)
+        readable = tuple(
+            value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value for value in row
+        )
+        with self._writing() as connection, transaction(connection):
+            connection.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", readable)
+
+    def touch(self, uri: str, size: int, mtime_ns: int) -> None:
+        """Record a new size and time (nanoseconds) of a source whose content is unchanged."""
+        with self._writing() as connection, transaction(connection):
+            connection.execute(
+                "UPDATE documents SET size = ?, mtime_ns = ? WHERE document_id = ?",
+                (size, mtime_ns, document_id_of(uri)),
+            )
+
+    def remove(self, document_ids: Sequence[str]) -> None:
+        """Remove documents, failed ones too, from the next version. Raise NotFoundError, removing none, for others."""
+        with self._writing() as connection:
+            gone: set[str] = set()
+            with transaction(connection):
+                for document_id in document_ids:
+                    head = connection.execute(
+                        "DELETE FROM documents WHERE document_id = ? RETURNING state_id", (document_id,)
+                    ).fetchall()
+                    failed = connection.execute("DELETE FROM failures WHERE document_id = ?", (document_id,)).rowcount
+                    if not head and not failed:
+                        raise NotFoundError(f"no document {document_id}")
+                    for (state_id,) in head:
+                        gone |= self._supersede(connection, document_id, state_id)
+            self._remove_originals(gone)
+
+    def stored(self, document_id: str) -> StoredDocument:
+        """Return the newest acknowledged state of a document, published or not. Raise NotFoundError."""
+        with self._writing() as connection:
+            found = connection.execute(
+                "SELECT d.state_id, b.timings FROM documents d JOIN bodies b ON b.state_id = d.state_id"
+                " WHERE d.document_id = ?",
+                (document_id,),
+            ).fetchone()
+            document = load_document(connection, found[0]) if found else None
+            if found is None or document is None:
+                raise NotFoundError(f"no document {document_id}")
+            return StoredDocument(
+                document, load_chunks(connection, found[0], document_id), "ready", 0, document.warnings
+            )
+
+    def change_identity(self, embedding: EmbeddingIdentity, splitter: SplitterIdentity | None = None) -> list[str]:
+        """Let another embedder make the vectors from now on; return the ids of the documents to be put again.
+
+        The rule: no version mixes embedders and no document is lost. The old version goes on serving, `known` shows
+        every document as to be put again, and `publish` refuses until each was put anew or removed. A document whose
+        source is out of reach is put again from its stored text (`stored`). Vectors are looked up by embedder, so a
+        change that was interrupted embeds nothing twice, and neither does a change back.
+        """
+        with self._writing() as connection, transaction(connection):
+            space = ledger.set_head_space(connection, embedding)
+            if splitter is not None:
+                ledger.set_head_splitter(connection, splitter)
+            return ledger.stale_documents(connection, space, pending_only=False)
+
+    def stale(self) -> list[str]:
+        """Return the ids of the documents that still have another embedder's vectors: `publish` waits for them."""
+        with self._writing() as connection:
+            space = ledger.head_space(connection)
+            return [] if space is None else ledger.stale_documents(connection, space, pending_only=False)
+
+    def publish(self) -> int:
+        """Make everything written visible as a new version and return its number; the same where nothing changed.
+
+        See `indexes.publishing.publish` for the errors; the old version goes on serving after each of them.
+        """
+        with self._writing() as connection:
+            version = publishing.publish(self._root, connection)
+            self._tidy(connection)
+            return version
+
+    def roll_back(self, version: int, configured: EmbeddingIdentity | None) -> int:
+        """Show the set of an older version as a new version: `indexes.rollback.roll_back`."""
+        with self._writing() as connection:
+            number = rollback.roll_back(self._root, connection, version, configured)
+            self._tidy(connection)
+            return number
+
+    def gc(self, minimum_age: float = YOUNG_SECONDS) -> GcReport:
+        """Remove all that no kept version shows: `indexes.maintenance.collect`."""
+        with self._writing() as connection:
+            return maintenance.collect(
+                self._root,
+                connection,
+                keep_versions=self._keep_versions,
+                minimum_age=minimum_age,
+                now=time.time(),
+                thorough=True,
+            )
+
+    def _tidy(self, connection: sqlite3.Connection) -> None:
+        """Remove what the new version made superfluous; what cannot be removed now is removed after the next one."""
+        try:
+            maintenance.collect(
+                self._root,
+                connection,
+                keep_versions=self._keep_versions,
+                minimum_age=YOUNG_SECONDS,
+                now=time.time(),
+                thorough=False,
+            )
+        except (OSError, sqlite3.OperationalError, KBError) as error:
+            logger.warning("the new version is published, but old ones could not be removed yet: %s", error)
+
+    def _space(self, connection: sqlite3.Connection) -> int:
+        space = ledger.head_space(connection)
+        if space is None:
+            raise UsageError("this store knows no embedder yet: open it with one, or call change_identity")
+        return space
+
+    def _set_head(
+        self, connection: sqlite3.Connection, document_id: str, uri: str, state_id: int, size: int, mtime_ns: int
+    ) -> set[str]:
+        before = connection.execute("SELECT state_id FROM documents WHERE document_id = ?", (document_id,)).fetchone()
+        connection.execute(
+            "INSERT INTO documents (document_id, uri, state_id, size, mtime_ns) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (document_id) DO UPDATE SET uri = excluded.uri, state_id = excluded.state_id,"
+            " size = excluded.size, mtime_ns = excluded.mtime_ns",
+            (document_id, uri, state_id, size, mtime_ns),
+        )
+        return self._supersede(connection, document_id, None if before is None else before[0])
+
+    def _supersede(self, connection: sqlite3.Connection, document_id: str, state_id: int | None) -> set[str]:
+        """Note the change of a document for the next version; drop the state before it if no version ever showed it."""
+        connection.execute("INSERT OR IGNORE INTO pending (document_id) VALUES (?)", (document_id,))
+        if (
+            state_id is None
+            or connection.execute("SELECT 1 FROM visibility WHERE state_id = ?", (state_id,)).fetchone()
+        ):
+            return set()
+        return drop_states(connection, [state_id])[1]
+
+    def _keep_original(self, content_hash: str, original: bytes) -> None:
+        try:
+            write_original(self._root, content_hash, original)
+        except OSError as error:
+            raise KBError(f"the original cannot be kept: {error.strerror or error}") from error
+
+    def _remove_originals(self, hashes: set[str]) -> None:
+        for content_hash in hashes:
+            remove_original(self._root, content_hash)
