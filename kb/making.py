@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 from indexes.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
-    from ingest.workers import LoaderPool
+    from collections.abc import Sequence
 
     from indexes.embedding import Embedder
-    from ingest.pipeline import Splitting
+    from ingest.jobs import JobDefinition
+    from ingest.prepared import Splitting
     from ingest.targets import Target
+    from ingest.workers import LoaderPool
     from kb.engines.base import Engine, GenerationOptions
     from kb.settings_models import (
         EmbeddingSettings,
         EngineSettings,
         IngestSettings,
+        JobSettings,
         ModelSettings,
         SourceSettings,
     )
@@ -125,6 +128,10 @@ def make_pool(ingest: IngestSettings) -> LoaderPool:
         ingest.workers or min(os.cpu_count() or 1, _MOST_WORKERS),
         memory_bytes=ingest.memory_mb * _MEBIBYTE,
         seconds=ingest.seconds,
+        max_bytes=ingest.max_mb * _MEBIBYTE,
+        allow_hosts=ingest.allow_hosts,
+        passwords=ingest.passwords,
+        ocr=ingest.ocr,
     )
 
 
@@ -135,6 +142,17 @@ def source_targets(source: SourceSettings) -> list[Target]:
     if source.reader:
         return [Target(source=source.name, reader=source.reader, arguments=source.arguments)]
     return [Target(location, source.name) for location in (*source.paths, *source.urls)]
+
+
+def make_job(job: JobSettings, sources: Sequence[SourceSettings], max_removed_share: float) -> JobDefinition:
+    """Return a `[[jobs]]` entry with its sources resolved to targets."""
+    from ingest.jobs import JobDefinition
+
+    by_name = {source.name: source for source in sources}
+    targets = tuple(target for name in job.sources for target in source_targets(by_name[name]))
+    return JobDefinition(
+        job.name, targets, job.cron, job.timezone, job.prune, job.kb, max_removed_share=max_removed_share
+    )
 
 
 def _folder(models: ModelSettings) -> Path | None:

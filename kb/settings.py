@@ -33,7 +33,7 @@ from kb.settings_sources import (
     sections,
 )
 
-SECRETS = frozenset({"serve.api_key"})
+SECRETS = frozenset({"serve.api_key", "ingest.passwords"})
 _WORDS = {
     "Input should be a valid dictionary or instance of ": "must be a table as in ",
     "Input should be": "must be",

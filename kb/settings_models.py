@@ -81,15 +81,15 @@ class RetrievalSettings(Section):
     """How passages are found, and when a question is refused."""
 
     top_k: int = Field(default=8, ge=1, le=100, description="passages that are returned and shown to the engine")
-    score_threshold: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="confidence under which a question is refused; unset: fitted for the embedder",
+    score_threshold: float = Field(default=0.0, ge=0, le=1, description="passages with a lower score are left out")
+    confidence_threshold: float = Field(
+        default=0.5, ge=0, le=1, description="confidence under which a question is refused"
     )
-    candidates: int = Field(default=50, ge=1, le=1000, description="passages from each search before they are fused")
-    neighbours: int = Field(
-        default=1, ge=0, le=10, description="passages before and after a hit that are shown to the engine"
+    passage_characters: int = Field(
+        default=6000,
+        ge=200,
+        le=1_000_000,
+        description="characters of passages, widened by their neighbours, for the engine",
     )
     reranker: Literal["none"] = Field(default="none", description="`none`: the fused order stands")
 
@@ -100,16 +100,19 @@ class IngestSettings(Section):
     workers: int = Field(
         default=0, ge=0, le=256, description="processes that read documents; 0: one for each processor, at most 8"
     )
-    chunk_tokens: int = Field(default=320, ge=32, le=8192, description="tokens of a passage at most, heading included")
+    chunk_tokens: int = Field(default=256, ge=32, le=8192, description="tokens of a passage at most, heading included")
     overlap_sentences: int = Field(default=1, ge=0, le=10, description="sentences that two passages in a row share")
     ocr: bool = Field(default=False, description="read pages that are only images; needs the `ocr` extra")
     keep_originals: bool = Field(default=True, description="keep the bytes that came in")
     memory_mb: int = Field(default=1024, ge=128, le=1_048_576, description="MiB that reading one document may take")
     seconds: float = Field(default=60.0, gt=0, le=86_400, description="seconds that reading one document may take")
-    max_mb: int = Field(default=512, ge=1, le=1_048_576, description="MiB of one file at most")
+    max_mb: int = Field(default=256, ge=1, le=1_048_576, description="MiB of one file at most")
     allow_hosts: list[str] = Field(
         default_factory=list,
         description="hosts (`name` or `name:port`) that may be fetched from although their address is private",
+    )
+    passwords: list[str] = Field(
+        default_factory=list, repr=False, description="passwords that are tried on encrypted documents"
     )
     max_removed_share: float = Field(
         default=0.3, ge=0, le=1, description="a scheduled run that would remove more of the documents stops"

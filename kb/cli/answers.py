@@ -16,16 +16,26 @@ _NEAREST = 3
 
 
 def show_stream(events: Iterable[Event]) -> Answer:
-    """Write the answer as it comes, and return it whole."""
+    """Write the answer as it comes, and return it whole.
+
+    The check at the end may withdraw an answer or add the marks of its sources: then what holds is written below.
+    """
     from kb.records import DeltaEvent, DoneEvent
 
+    written = ""
     for event in events:
         if isinstance(event, DeltaEvent):
             output.write(event.text)
+            written += event.text
         elif isinstance(event, DoneEvent):
+            answer = event.answer
             output.line()
-            show_sources(event.answer)
-            return event.answer
+            if answer.answer != written:
+                withdrawn = answer.status == "refused"
+                output.notice("withdrawn: its sources do not bear it out" if withdrawn else "with its sources marked:")
+                output.line(answer.answer)
+            show_sources(answer)
+            return answer
     raise RuntimeError("the answer ended without its last event")
 
 

@@ -16,7 +16,10 @@ def ask(
     top_k: TopK = None,
     engine: EngineName = None,
     filter_: Filter = None,
-    stream: Annotated[bool, typer.Option("--stream/--no-stream", help="Show the answer as it is written.")] = True,
+    stream: Annotated[
+        bool | None,
+        typer.Option("--stream/--no-stream", help="Show the answer as it is written.", show_default="on a terminal"),
+    ] = None,
     kb: KB = "",
     config: Config = None,
     as_json: Json = False,
@@ -35,7 +38,7 @@ def ask(
             from kb.payloads import answer_payload
 
             output.emit_json(answer_payload(answerer.answer(asked)))
-        elif stream:
+        elif output.is_terminal(sys.stdout) if stream is None else stream:
             answers.show_stream(answerer.stream(asked))
         else:
             answers.show_answer(answerer.answer(asked))

@@ -36,7 +36,11 @@ def chat(
                 continue
             try:
                 asked = Question(text=check_question(entered), filters=chosen, history=tuple(history))
-                answer = answers.show_stream(answerer.stream(asked))
+                if output.is_terminal(sys.stdout):
+                    answer = answers.show_stream(answerer.stream(asked))
+                else:
+                    answer = answerer.answer(asked)
+                    answers.show_answer(answer)
             except (UsageError, EngineUnavailableError) as error:
                 # One bad question or a server that is away for a moment does not end the conversation.
                 output.notice(f"kb: {error}")

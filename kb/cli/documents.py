@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kb.cli import output, session
 from kb.cli.options import KB, Config, Json
+
+if TYPE_CHECKING:
+    from indexes.rows import DocumentRow
+    from indexes.store import Store
+
+_PAGE = 1000
 
 app = typer.Typer(help="The documents of a knowledge base.", no_args_is_help=True)
 
@@ -23,7 +29,7 @@ def list_documents(
     from kb.payloads import documents_payload
 
     with session.application(config) as application:
-        rows = application.documents(kb, status="failed" if failed else None)
+        rows = _all_rows(application.store(kb), "failed" if failed else None)
     if as_json:
         output.emit_json(documents_payload(rows, None))
         return
@@ -81,9 +87,21 @@ def remove(
 ) -> None:
     """Remove documents and publish a version without them."""
     with session.application(config) as application:
-        version = application.remove_documents(kb, document_ids)
-    removed = list(dict.fromkeys(document_ids))
+        removed = list(dict.fromkeys(document_ids))
+        with application.store(kb).writer() as writer:
+            writer.remove(removed)
+            version = writer.publish()
     if as_json:
         output.emit_json({"removed": removed, "version": version})
     else:
         output.line(f"Removed {len(removed)} documents; version {version}.")
+
+
+def _all_rows(store: Store, status: str | None) -> list[DocumentRow]:
+    """Return every row, page by page."""
+    rows: list[DocumentRow] = []
+    while True:
+        page = store.documents(status=status, after=rows[-1].document_id if rows else None, limit=_PAGE)
+        rows += page
+        if len(page) < _PAGE:
+            return rows

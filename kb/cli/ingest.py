@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Two seconds from a signal to the end of the process are promised.
 _PATIENCE = 1.8
+_SHOWN_SKIPPED = 10
 
 
 def ingest(
@@ -57,7 +58,7 @@ def ingest(
         message = "stopping; what is done is kept, and the next ingest goes on from there"
         with signals.stop_event(message, _PATIENCE) as stop, progress.shown(quiet) as listener:
             try:
-                report = application.pipeline(kb, force=force, create=not dry_run).ingest(
+                report = application.pipeline(kb, create=not dry_run, force=force).ingest(
                     chosen, prune=prune, dry_run=dry_run, force=force, on_progress=listener, cancel=stop
                 )
             except IngestInterrupted as error:
@@ -77,7 +78,7 @@ def _targets(targets: Sequence[str], settings: Settings) -> Sequence[str | Targe
         return targets
     if not settings.sources:
         raise UsageError("name a file, a folder or an address, or configure [[sources]] in kb.toml")
-    from kb.wiring import source_targets
+    from kb.making import source_targets
 
     return [target for source in settings.sources for target in source_targets(source)]
 
@@ -86,6 +87,10 @@ def _print(report: IngestReport, as_json: bool, name: str) -> None:
     """Show failures on standard error, and the result on standard output."""
     for failed in report.failed:
         output.notice(f"failed: {failed.uri}: {failed.error}: {output.one_line(failed.detail, 200)}")
+    for skipped in report.skipped[:_SHOWN_SKIPPED]:
+        output.notice(f"skipped: {skipped.uri}: {skipped.error}")
+    if len(report.skipped) > _SHOWN_SKIPPED:
+        output.notice(f"skipped: {len(report.skipped) - _SHOWN_SKIPPED} more that are no documents")
     if as_json:
         from kb.payloads import ingest_payload
 

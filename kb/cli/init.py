@@ -27,7 +27,7 @@ def init(
     written = _write_profile(profile, config) if profile is not None else None
     with session.application(config) as application:
         created = application.create(kb)
-        path = application.path(kb)
+        path = application.folder(kb)
         payload = {
             "kb": application.name(kb),
             "created": created,

@@ -33,7 +33,7 @@ def verify(
     else:
         for problem in report.problems:
             output.line(f"problem: {problem}")
-        checked = ", ".join(f"{count} {kind}" for kind, count in report.checked.items())
+        checked = ", ".join(f"{count} {kind}" for kind, count in report.checked.items()) or "nothing: it is empty"
         output.line(f"{name}: {len(report.problems)} problems; checked {checked}.")
     if report.problems:
         raise typer.Exit(DamagedError.exit_code)

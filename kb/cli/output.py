@@ -86,6 +86,14 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     Console(file=sys.stdout, highlight=False).print(grid)
 
 
+def pairs(rows: Iterable[tuple[str, object]]) -> None:
+    """Write names and values, one pair a line; pairs without a value (None) are left out."""
+    shown = [(name, one_line(str(value))) for name, value in rows if value is not None]
+    width = max((len(name) for name, _ in shown), default=0) if is_terminal(sys.stdout) else 0
+    for name, value in shown:
+        line(f"{name.ljust(width)}  {value}" if width else f"{name}\t{value}")
+
+
 def size(count: int) -> str:
     """Return a number of bytes for reading: 1.5 MiB."""
     value = float(count)

@@ -17,38 +17,40 @@ def status(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
         counts = store.counts()
         current = next((row for row in store.versions() if row.current), None)
         embedding, engine = application.settings.embedding, application.settings.engine
-        payload: dict[str, object] = {
-            "kb": application.name(kb),
-            "path": str(store.path),
-            "version": counts.version,
-            "documents": counts.documents,
-            "chunks": counts.chunks,
-            "failed": counts.failed,
-            "pending": counts.pending,
-            "bytes": _folder_bytes(store.path),
-            "embedding": {"name": embedding.name, "model": embedding.model if embedding.name != "hash" else None},
-            "engine": {"name": engine.name, "model": engine.model or None, "base_url": engine.base_url or None},
-            "last_published": None if current is None else moment(current.published_at),
-        }
+        name, path, size = application.name(kb), store.path, _folder_bytes(store.path)
+    model = embedding.model if embedding.name != "hash" else ""
+    published = None if current is None else moment(current.published_at)
     if as_json:
-        output.emit_json(payload)
+        output.emit_json(
+            {
+                "kb": name,
+                "path": str(path),
+                "version": counts.version,
+                "documents": counts.documents,
+                "chunks": counts.chunks,
+                "failed": counts.failed,
+                "pending": counts.pending,
+                "bytes": size,
+                "embedding": {"name": embedding.name, "model": model or None},
+                "engine": {"name": engine.name, "model": engine.model or None, "base_url": engine.base_url or None},
+                "last_published": published,
+            }
+        )
         return
-    bytes_used = _folder_size_text(payload["bytes"])
-    output.table(
-        ("", ""),
-        [
-            ("knowledge base", payload["kb"]),
-            ("folder", payload["path"]),
-            ("version", payload["version"] or "nothing published yet"),
+    output.pairs(
+        (
+            ("knowledge base", name),
+            ("folder", path),
+            ("version", counts.version or "nothing published yet"),
             ("documents", counts.documents),
             ("passages", counts.chunks),
             ("failed", f"{counts.failed}  (kb docs list --failed)" if counts.failed else 0),
-            *([("not published", f"{counts.pending} documents: run kb ingest again")] if counts.pending else []),
-            ("size", bytes_used),
-            ("embedder", " ".join(filter(None, [embedding.name, embedding.model if embedding.name != "hash" else ""]))),
-            ("engine", " ".join(filter(None, [engine.name, engine.model, engine.base_url]))),
-            ("last published", payload["last_published"] or "never"),
-        ],
+            ("not published", f"{counts.pending} documents: run kb ingest again" if counts.pending else None),
+            ("size", output.size(size)),
+            ("embedder", f"{embedding.name} {model}"),
+            ("engine", f"{engine.name} {engine.model} {engine.base_url}"),
+            ("last published", published or "never"),
+        )
     )
 
 
@@ -61,7 +63,3 @@ def _folder_bytes(path: Path) -> int:
         except FileNotFoundError:
             continue
     return total
-
-
-def _folder_size_text(count: object) -> str:
-    return output.size(count) if isinstance(count, int) else ""

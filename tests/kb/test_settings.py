@@ -11,7 +11,14 @@ from indexes.errors import ConfigurationError
 from kb import paths
 from kb.settings import MASK, Settings, load_settings
 
-JOB = '[[sources]]\nname = "manuals"\npaths = ["m"]\n[[jobs]]\nname = "nightly"\nsources = ["manuals"]\ncron = "0 3 * * *"\n'
+JOB = """[[sources]]
+name = "manuals"
+paths = ["m"]
+[[jobs]]
+name = "nightly"
+sources = ["manuals"]
+cron = "0 3 * * *"
+"""
 
 
 def load(
@@ -38,11 +45,11 @@ def test_flags_go_before_the_environment_before_the_file_before_defaults() -> No
     """Each source of settings overrides the ones under it, and the origin says which one won."""
     environment = {"KB_RETRIEVAL__TOP_K": "5", "KB_ENGINE__SEED": "7", "KB_INGEST__OCR": "true"}
     settings = load(
-        "[retrieval]\ntop_k = 3\ncandidates = 70\n", environment, {"retrieval.top_k": 9, "serve.port": None}
+        "[retrieval]\ntop_k = 3\npassage_characters = 700\n", environment, {"retrieval.top_k": 9, "serve.port": None}
     )
     assert (settings.retrieval.top_k, settings.origins["retrieval.top_k"]) == (9, "flag --top-k")
     assert (settings.engine.seed, settings.origins["engine.seed"]) == (7, "environment KB_ENGINE__SEED")
-    assert (settings.retrieval.candidates, settings.origins["retrieval.candidates"]) == (70, "kb.toml")
+    assert (settings.retrieval.passage_characters, settings.origins["retrieval.passage_characters"]) == (700, "kb.toml")
     assert (settings.serve.port, settings.origins["serve.port"]) == (8000, "default")
     assert settings.ingest.ocr is True
 
@@ -126,10 +133,10 @@ def test_variables_that_are_not_settings_are_left_alone() -> None:
 
 def test_variables_hold_lists_and_blanks() -> None:
     """A list is separated by commas, and a blank unsets what may be unset."""
-    environment = {"KB_INGEST__ALLOW_HOSTS": "intranet, wiki:8080", "KB_RETRIEVAL__SCORE_THRESHOLD": " "}
-    settings = load("[retrieval]\nscore_threshold = 0.9\n", environment)
+    environment = {"KB_INGEST__ALLOW_HOSTS": "intranet, wiki:8080", "KB_ENGINE__SEED": " "}
+    settings = load("[engine]\nseed = 9\n", environment)
     assert settings.ingest.allow_hosts == ["intranet", "wiki:8080"]
-    assert settings.retrieval.score_threshold is None
+    assert settings.engine.seed is None
 
 
 def test_a_config_that_does_not_exist_is_refused() -> None:

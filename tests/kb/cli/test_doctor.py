@@ -1,0 +1,140 @@
+"""`kb doctor` says whether the configured profile can work, and finds model servers on this machine."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from indexes.errors import EngineUnavailableError
+from kb.cli import probes
+from tests.kb.cli.conftest import Run
+
+
+class ModelList(BaseHTTPRequestHandler):
+    """Answers GET /v1/models as OpenAI's interface does, to callers with the right key where one is set."""
+
+    key = ""
+
+    def do_GET(self) -> None:
+        if self.key and self.headers.get("Authorization") != f"Bearer {self.key}":
+            self.send_error(401)
+            return
+        if self.path != "/v1/models":
+            self.send_error(404)
+            return
+        body = json.dumps({"object": "list", "data": [{"id": "Qwen2.5-7B-Instruct", "object": "model"}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Keep the test's output quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[int]:
+    """Yield the port of a real server on loopback."""
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), ModelList)
+    thread = threading.Thread(target=listening.serve_forever, args=(0.02,))
+    thread.start()
+    yield listening.server_port
+    listening.shutdown()
+    thread.join()
+    listening.server_close()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_servers_are_found_with_what_to_set(server: int) -> None:
+    """A server that lists models is found, with the variables to use it; a closed port is no finding."""
+    found = probes.find_servers({server: "vllm", free_port(): "ollama"})
+    assert [(one.port, one.models) for one in found] == [(server, ("Qwen2.5-7B-Instruct",))]
+    assert f"KB_ENGINE__BASE_URL=http://127.0.0.1:{server}/v1 KB_ENGINE__MODEL=Qwen2.5-7B-Instruct" in found[0].advice
+
+
+def test_something_else_on_the_port_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that accepts and then says nothing is passed over within the time limit."""
+    monkeypatch.setattr(probes, "_READ_SECONDS", 0.2)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        assert probes.find_servers({listener.getsockname()[1]: "vllm"}) == []
+
+
+def test_a_configured_server_is_reached(server: int) -> None:
+    """The models of the configured server are listed, also with a slash at the end of its address."""
+    assert probes.reach(f"http://127.0.0.1:{server}/v1/", "") == ("Qwen2.5-7B-Instruct",)
+
+
+def test_a_server_without_a_model_list_is_there(server: int) -> None:
+    """Some servers list no models: that is not taken for a missing server."""
+    assert probes.reach(f"http://127.0.0.1:{server}/other", "") == ()
+
+
+def test_a_wrong_key_is_said(server: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that refuses the key is unavailable, and the key is sent where it is right."""
+    monkeypatch.setattr(ModelList, "key", "right")
+    monkeypatch.setenv("SERVER_KEY", "wrong")
+    with pytest.raises(EngineUnavailableError, match="refuses the key"):
+        probes.reach(f"http://127.0.0.1:{server}/v1", "SERVER_KEY")
+    monkeypatch.setenv("SERVER_KEY", "right")
+    assert probes.reach(f"http://127.0.0.1:{server}/v1", "SERVER_KEY") == ("Qwen2.5-7B-Instruct",)
+
+
+@pytest.fixture
+def no_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens to listen on this machine is not part of the test."""
+    monkeypatch.setattr(probes, "PORTS", {})
+
+
+@pytest.mark.usefixtures("no_probes")
+def test_the_embedded_profile_is_ready(run: Run) -> None:
+    """Without any configuration everything that is needed is there."""
+    result = run("doctor", "--json")
+    assert result.code == 0, result.out
+    found = {finding["subject"]: finding for finding in result.json["findings"]}
+    assert result.json["ok"] is True
+    for subject in ("python", "packages", "KB_HOME", "embedder", "engine"):
+        assert found[subject]["level"] == "ok"
+    assert "Ready." in run("doctor").out
+
+
+@pytest.mark.usefixtures("no_probes")
+def test_a_server_that_is_away_is_exit_code_6(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configured engine is really asked for."""
+    monkeypatch.setenv("KB_ENGINE__NAME", "openai")
+    monkeypatch.setenv("KB_ENGINE__BASE_URL", f"http://127.0.0.1:{free_port()}/v1")
+    result = run("doctor")
+    assert result.code == 6
+    assert "cannot be reached" in result.out
+
+
+@pytest.mark.usefixtures("no_probes")
+def test_a_wrong_configuration_is_a_finding(run: Run) -> None:
+    """The doctor works where the configuration does not, and says what is wrong with it."""
+    Path("kb.toml").write_text("[engin]\n", encoding="utf-8")
+    result = run("doctor")
+    assert result.code == 2
+    assert "Did you mean 'engine'?" in result.out
+
+
+@pytest.mark.usefixtures("no_probes")
+def test_a_home_that_cannot_be_written_is_a_problem(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home under something that is no folder is found out before any ingest."""
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("KB_HOME", str(tmp_path / "file" / "home"))
+    result = run("doctor")
+    assert result.code == 2
+    assert "cannot be written" in result.out
