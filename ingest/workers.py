@@ -1,0 +1,269 @@
+"""Reading many documents in processes of their own: bounded in time and memory, one bad document costs only itself."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+from types import TracebackType
+from urllib.parse import unquote, urlsplit
+
+from indexes.errors import DocumentError, KBError
+from ingest.loaders.dispatch import MAX_CHARACTERS
+from ingest.reading import MAX_FILE_BYTES, read_file
+from ingest.records import Loaded, LoadOutcome, SourceItem
+from ingest.web import MAX_PAGE_BYTES, Fetched, fetch
+from ingest.worker_process import WorkerProcess
+
+_RECYCLE_AFTER = 200  # documents; bounds what leaks in parsers can pile up
+_OCR_MEMORY_BYTES = 1 << 30  # what the recogniser and its models take on top
+_SECONDS_PER_MEBIBYTE = 2.0  # a large file is given more time
+_BYTES_IN_FLIGHT = 96 * 1024 * 1024
+_JOIN_SECONDS = 1.5
+
+
+class LoaderPool:
+    """Reading processes that are started when needed and used again, for `load_all`.
+
+    `memory_bytes` and `seconds` bound the reading of one document (`seconds` grows with its size); `max_bytes`
+    bounds a file. `allow_hosts` may be fetched from although their addresses are private. `passwords` are tried
+    on encrypted documents; `ocr` reads pages that are only images.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        memory_bytes: int = 1 << 30,
+        seconds: float = 60,
+        *,
+        max_bytes: int = MAX_FILE_BYTES,
+        allow_hosts: Sequence[str] = (),
+        passwords: Sequence[str] = (),
+        ocr: bool = False,
+    ) -> None:
+        self._workers = max(1, workers)
+        self._memory_bytes = memory_bytes + (_OCR_MEMORY_BYTES if ocr else 0)
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._allow_hosts = tuple(allow_hosts)
+        self._passwords = tuple(passwords)
+        self._ocr = ocr
+        self._lock = threading.Lock()
+        self._idle: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._closed = False
+
+    def __enter__(self) -> LoaderPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def load_all(
+        self, items: Iterable[SourceItem], known_hashes: Mapping[str, str] | None = None
+    ) -> Iterator[LoadOutcome]:
+        """Yield what became of each item, as each is done, in no certain order.
+
+        Items are taken from the iterable only as fast as outcomes are taken from here, and only so many bytes are
+        held at once. An item whose content hash is the one in `known_hashes` (by URI) is read but not parsed.
+        Ending the iteration early kills the processes at work. Raise KBError where the pool is closed meanwhile,
+        or processes cannot be started.
+        """
+        run = _Run(items, known_hashes or {})
+        threads = [
+            threading.Thread(target=self._serve, args=(run,), name=f"reader-{number}", daemon=True)
+            for number in range(self._workers)
+        ]
+        for thread in threads:
+            thread.start()
+        finished = 0
+        try:
+            while finished < len(threads):
+                found, weight = run.outcomes.get()
+                if found is None:
+                    finished += 1
+                elif isinstance(found, BaseException):
+                    raise found
+                else:
+                    yield found
+                    del found
+                    run.release(weight)
+            if self._closed:
+                raise KBError("the reading processes were closed before all documents were read")
+        finally:
+            run.stop()
+            if finished < len(threads):
+                self._kill_busy()
+                deadline = time.monotonic() + _JOIN_SECONDS
+                for thread in threads:
+                    thread.join(max(0.0, deadline - time.monotonic()))
+
+    def close(self) -> None:
+        """Kill all processes. Documents being read are given up. May be called twice, and from any thread."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        self._kill_busy()
+        for process in idle:
+            process.close()
+
+    def _kill_busy(self) -> None:
+        with self._lock:
+            busy = list(self._busy)
+        for process in busy:
+            process.kill()
+
+    def _serve(self, run: _Run) -> None:
+        """Read items until there are none left."""
+        try:
+            while not self._closed:
+                item = run.next_item()
+                if item is None:
+                    break
+                weight = _weight(item)
+                if not run.acquire(weight):
+                    break
+                outcome = self._outcome(item, run)
+                if outcome is None:
+                    run.release(weight)
+                else:
+                    run.outcomes.put((outcome, weight))
+        except BaseException as error:  # raised again where the outcomes are taken
+            run.outcomes.put((error, 0))
+        finally:
+            run.outcomes.put((None, 0))
+
+    def _outcome(self, item: SourceItem, run: _Run) -> LoadOutcome | None:
+        """Return what became of one item, or None where it was given up because nobody wants it any more."""
+        begun = time.monotonic()
+        content_hash, data = "", None
+        try:
+            item, data, page = self._bytes_of(item)
+            content_hash = hashlib.sha256(data).hexdigest()
+            if run.known_hashes.get(item.uri) == content_hash:
+                return LoadOutcome(item, content_hash, None, None, data, time.monotonic() - begun, unchanged=True)
+            loaded = self._parse(item, data, page, run)
+        except DocumentError as error:
+            if error.reason == "interrupted" and (run.stopped or self._closed):
+                return None
+            return LoadOutcome(item, content_hash, None, error, data, time.monotonic() - begun)
+        return LoadOutcome(item, content_hash, loaded, None, data, time.monotonic() - begun)
+
+    def _bytes_of(self, item: SourceItem) -> tuple[SourceItem, bytes, Fetched | None]:
+        """Return the bytes of an item, and the item with their true size and time."""
+        if item.kind == "web":
+            page = fetch(item.uri, allow_hosts=self._allow_hosts)
+            return replace(item, size=len(page.data)), page.data, page
+        if item.path is None:
+            raise DocumentError("unreadable", "there is neither a file nor an address to read it from")
+        file = read_file(item.path, self._max_bytes)
+        return replace(item, size=len(file.data), mtime_ns=file.mtime_ns), file.data, None
+
+    def _parse(self, item: SourceItem, data: bytes, page: Fetched | None, run: _Run) -> Loaded:
+        request = {
+            "name": _name_of(item),
+            "media_type": page.media_type if page else None,
+            "charset": page.charset if page else None,
+            "passwords": self._passwords,
+            "ocr": self._ocr,
+        }
+        seconds = self._seconds + _SECONDS_PER_MEBIBYTE * len(data) / (1 << 20)
+        process = self._borrow()
+        try:
+            if run.stopped:
+                raise DocumentError("interrupted", "reading was stopped")
+            loaded = process.load(request, data, seconds)
+        finally:
+            self._give_back(process)
+        if page is None:
+            return loaded
+        facts = {"etag": page.etag, "last_modified": page.last_modified}
+        facts["url"] = page.url if page.url != item.uri else ""
+        return replace(loaded, metadata={**loaded.metadata, **{key: value for key, value in facts.items() if value}})
+
+    def _borrow(self) -> WorkerProcess:
+        """Return a living process, an idle one if there is one."""
+        with self._lock:
+            if self._closed:
+                raise DocumentError("interrupted", "reading was stopped")
+            while self._idle:
+                process = self._idle.pop()
+                if process.is_alive:
+                    self._busy.add(process)
+                    return process
+                process.close()
+            process = WorkerProcess(self._memory_bytes, 4 * MAX_CHARACTERS)
+            self._busy.add(process)
+            return process
+
+    def _give_back(self, process: WorkerProcess) -> None:
+        with self._lock:
+            self._busy.discard(process)
+            keep = not self._closed and process.is_alive and process.documents < _RECYCLE_AFTER
+            if keep:
+                self._idle.append(process)
+        if not keep:
+            process.close()
+
+
+class _Run:
+    """What the threads of one `load_all` share: the items, the outcomes, and how much is in flight."""
+
+    def __init__(self, items: Iterable[SourceItem], known_hashes: Mapping[str, str]) -> None:
+        self.known_hashes = known_hashes
+        self.outcomes: queue.SimpleQueue[tuple[LoadOutcome | BaseException | None, int]] = queue.SimpleQueue()
+        self.stopped = False
+        self._next: Callable[[], SourceItem | None] = _puller(items)
+        self._pulling = threading.Lock()
+        self._room = threading.Condition()
+        self._in_flight = 0
+
+    def next_item(self) -> SourceItem | None:
+        """Return the next item, or None where there is none or the run was stopped."""
+        with self._pulling:
+            return None if self.stopped else self._next()
+
+    def acquire(self, weight: int) -> bool:
+        """Wait until `weight` more bytes may be held; one document alone always may. False once stopped."""
+        with self._room:
+            self._room.wait_for(
+                lambda: self.stopped or self._in_flight == 0 or self._in_flight + weight <= _BYTES_IN_FLIGHT
+            )
+            self._in_flight += weight
+            return not self.stopped
+
+    def release(self, weight: int) -> None:
+        """Say that `weight` bytes are no longer held here."""
+        with self._room:
+            self._in_flight -= weight
+            self._room.notify_all()
+
+    def stop(self) -> None:
+        """Let the threads end at the next opportunity."""
+        with self._room:
+            self.stopped = True
+            self._room.notify_all()
+
+
+def _puller(items: Iterable[SourceItem]) -> Callable[[], SourceItem | None]:
+    iterator = iter(items)
+    return lambda: next(iterator, None)
+
+
+_LEAST_WEIGHT = 4 * 1024 * 1024  # so that tiny documents do not pile up without bound either
+
+
+def _weight(item: SourceItem) -> int:
+    """Return the bytes that an item may occupy here: its own, and its text."""
+    return max(_LEAST_WEIGHT, MAX_PAGE_BYTES if item.kind == "web" else 3 * item.size)
+
+
+def _name_of(item: SourceItem) -> str:
+    path = PurePosixPath(unquote(urlsplit(item.uri).path) if item.kind == "web" else item.uri)
+    return path.name or urlsplit(item.uri).netloc
