@@ -79,7 +79,9 @@ class AskRequest(Strict):
     filters: FilterMap
     history: list[Turn] = Field(default_factory=list, max_length=100)
     stream: bool = Field(False, description="server-sent events: hits, delta…, then done or error")
-    engine: str | None = Field(None, max_length=64, description="another engine than the configured one")
+    engine: Literal["extractive", "qwen", "openai"] | None = Field(
+        None, description="another engine than the configured one"
+    )
     search_only: bool = Field(False, description="find passages and judge them, without calling an engine")
 
 

@@ -58,7 +58,7 @@ def serve(
             application.close()
             _serve_many(partial(_worker_app, settings, options), listener, workers)
         else:
-            _Server(server_config(partial(create_app, application, options))).run([listener])
+            KbServer(server_config(partial(create_app, application, options))).run([listener])
 
 
 def service_options(settings: Settings, host: str, read_only: bool, kb: str) -> ServiceOptions:
@@ -114,10 +114,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class _Server(uvicorn.Server):
+class KbServer(uvicorn.Server):
     """uvicorn's server; when it is told to stop, answers under way are ended in time to say so to their clients."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wait for the open connections, but not longer than the grace; end the streams before it is over."""
         app = self.config.loaded_app
         stop = asyncio.get_running_loop().call_later(_GRACE_SECONDS - 1, app.state.service.works.stop)
         try:

@@ -12,13 +12,15 @@ from kb.api.metrics import CONTENT_TYPE
 router = APIRouter(tags=["operation"])
 
 
-@router.api_route("/healthz", methods=["GET", "HEAD"])
+@router.head("/healthz", include_in_schema=False)
+@router.get("/healthz")
 async def healthz() -> JSONResponse:
     """Say that the process is alive."""
     return JSONResponse({"status": "ok"})
 
 
-@router.api_route("/readyz", methods=["GET", "HEAD"])
+@router.head("/readyz", include_in_schema=False)
+@router.get("/readyz")
 def readyz(service: ServiceDependency) -> JSONResponse:
     """Say that a version of a knowledge base is loaded; 503 `not_ready` otherwise."""
     if next(iter(service.sizes()), None) is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -15,7 +16,7 @@ from ingest.stopping import IngestInterrupted
 from kb.api.dependencies import Service, ServiceDependency
 from kb.api.schemas import JobRequest, JobStarted
 from kb.api.strict_json import StrictJsonRoute
-from kb.payloads import job_run_payload
+from kb.payloads import job_payload, job_run_payload
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["jobs"])
 logger = logging.getLogger("kb.api.jobs")
@@ -40,16 +41,12 @@ async def start_job(body: JobRequest, service: ServiceDependency) -> JSONRespons
 
 
 def _job(runner: JobRunner, job: JobDefinition) -> dict[str, object]:
+    # APScheduler is needed for this alone; a service that nobody asks for its jobs does without.
+    from ingest.cron import CronTimes
+
     last = runner.ledger.history(job.name, 1)
-    return {
-        "name": job.name,
-        "kb": job.kb,
-        "cron": job.cron,
-        "timezone": job.timezone,
-        "prune": job.prune,
-        "paused": runner.ledger.is_paused(job.name),
-        "last_run": job_run_payload(last[0]) if last else None,
-    }
+    following = CronTimes(job.cron, job.timezone).after(datetime.now(UTC))
+    return job_payload(job, runner.ledger.is_paused(job.name), following, last[0] if last else None)
 
 
 def _run(service: Service, runner: JobRunner, name: str) -> None:

@@ -1,0 +1,47 @@
+"""An engine that writes one piece after another, slowly, until it is told to stop.
+
+It stands in for a model at the model boundary where a test needs generation that takes its time: `started` and
+`stopped` say that it was begun, and that it noticed the cancel event.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+from kb.engines.base import GenerationOptions
+from kb.records import Message, Prompt, Usage
+
+
+class SlowEngine:
+    """Yields `pieces` of text, `seconds` apart; each cites the first passage. `failure` is raised in the middle."""
+
+    name = "slow"
+    window = 1_000_000
+
+    def __init__(self, seconds: float = 0.05, pieces: int = 10_000, failure: Exception | None = None) -> None:
+        self.seconds = seconds
+        self.pieces = pieces
+        self.failure = failure
+        self.started = threading.Event()
+        self.stopped = threading.Event()
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Count characters."""
+        return sum(len(message.content) for message in messages)
+
+    def stream(self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event) -> Iterator[str | Usage]:
+        """Yield the first passage's beginning again and again."""
+        self.started.set()
+        quote = prompt.passages[0].hit.text[:20].replace("\n", " ")
+        for count in range(self.pieces):
+            if cancel.wait(self.seconds):
+                self.stopped.set()
+                return
+            if self.failure is not None and count == 2:
+                raise self.failure
+            yield f"{quote}。[1]"
+        yield Usage(self.count_tokens(prompt.messages), self.pieces)
+
+    def close(self) -> None:
+        """Hold nothing."""

@@ -1,0 +1,177 @@
+"""`kb serve` as a process: where it listens, what it refuses, other writers, SIGTERM, several workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.kb.api.serving import ENGLISH
+
+KB = [sys.executable, "-m", "kb"]
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KB_")}
+    return {**kept, "KB_HOME": str(home), **more}
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Process:
+    """A `kb serve` that has said that it is ready."""
+
+    def __init__(self, home: Path, *arguments: str, **more: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [*KB, "serve", "--port", str(self.port), *arguments]
+        self.process = subprocess.Popen(
+            command, env=environment(home, **more), stderr=subprocess.PIPE, text=True, cwd=home.parent
+        )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                assert self.process.poll() is None, self.process.stderr and self.process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def end(self, by: signal.Signals = signal.SIGTERM) -> tuple[int, str, float]:
+        """Send a signal; return the exit code, standard error, and the seconds it took."""
+        started = time.monotonic()
+        self.process.send_signal(by)
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors, time.monotonic() - started
+
+
+@pytest.fixture
+def home(filled_home: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(filled_home, tmp_path / "home"))
+
+
+@pytest.fixture
+def process(home: Path) -> Iterator[Process]:
+    one = Process(home)
+    yield one
+    if one.process.poll() is None:
+        one.process.kill()
+        one.process.communicate()
+
+
+def test_serves_new_versions_of_other_processes_and_ends_on_sigterm(
+    home: Path, process: Process, tmp_path: Path
+) -> None:
+    """What another process publishes is served without a restart; SIGTERM is a plain end; the log holds no question."""
+    assert httpx.post(f"{process.url}/ask", json={"question": ENGLISH}).json()["version"] == 1
+    (tmp_path / "new.txt").write_text("The lighthouse keeper is called Marisol Vane. She lives on the island.")
+    done = subprocess.run(
+        [*KB, "ingest", str(tmp_path / "new.txt")], env=environment(home), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    answer = httpx.post(f"{process.url}/ask", json={"question": "What is the lighthouse keeper called?"}).json()
+    assert answer["version"] == 2 and "Marisol Vane" in answer["answer"]
+    code, errors, seconds = process.end()
+    assert code == 0 and seconds < 5
+    assert f"serving http://127.0.0.1:{process.port} (Ctrl-C to stop)" in errors
+    assert "POST /ask 200" in errors
+    assert "lighthouse" not in errors and "nightly" not in errors and "Traceback" not in errors
+
+
+def test_ctrl_c_is_130(process: Process) -> None:
+    """SIGINT ends it with the exit code of an interruption and without a traceback."""
+    code, errors, _ = process.end(signal.SIGINT)
+    assert code == 130 and "Traceback" not in errors
+
+
+def test_port_in_use_is_one_clear_line(home: Path, process: Process) -> None:
+    """A port that is taken is exit code 2 and one line that names it."""
+    command = [*KB, "serve", "--port", str(process.port)]
+    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and str(process.port) in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_listening_off_loopback_needs_a_key(home: Path, host: str) -> None:
+    """Without a key, an address that others can reach is refused before anything listens."""
+    command = [*KB, "serve", "--host", host, "--port", str(free_port())]
+    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and "KB_SERVE__API_KEY" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_key_opens_other_addresses_and_guards_them(home: Path) -> None:
+    """With a key it listens on all addresses, and answers only to the key; the key is in no log."""
+    one = Process(home, "--host", "0.0.0.0", KB_SERVE__API_KEY="open-sesame")
+    try:
+        assert httpx.post(f"{one.url}/ask", json={"question": ENGLISH}).status_code == 401
+        headers = {"Authorization": "Bearer open-sesame", "Host": "kb.example.org"}
+        assert httpx.post(f"{one.url}/ask", json={"question": ENGLISH}, headers=headers).status_code == 200
+    finally:
+        code, errors, _ = one.end()
+    assert code == 0 and "open-sesame" not in errors
+
+
+def test_read_only(home: Path) -> None:
+    """`--read-only` reaches the service."""
+    one = Process(home, "--read-only")
+    try:
+        response = httpx.post(f"{one.url}/documents", files={"file": ("a.txt", b"a")})
+        assert response.status_code == 409 and response.json()["error"]["code"] == "read_only"
+    finally:
+        one.end()
+
+
+def test_several_workers_share_a_port_and_end_together(home: Path) -> None:
+    """Two processes answer on one port, see each other's uploads, and end with their parent on SIGTERM."""
+    one = Process(home, "--workers", "2")
+    try:
+        ids = set()
+        for _ in range(30):
+            text = httpx.get(f"{one.url}/metrics").text
+            ids |= {line for line in text.splitlines() if line.startswith("process_start_time_seconds")}
+            if len(ids) == 2:
+                break
+        assert len(ids) == 2
+        job_id = httpx.post(f"{one.url}/documents", files={"file": ("a.txt", b"The pass is 7711. Keep it.")}).json()[
+            "job_id"
+        ]
+        deadline = time.monotonic() + 20
+        while True:
+            runs = httpx.get(f"{one.url}/jobs").json()["runs"]
+            if next(run for run in runs if run["id"] == job_id)["status"] == "done":
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        for _ in range(6):
+            assert "7711" in httpx.post(f"{one.url}/ask", json={"question": "What is the pass?"}).json()["answer"]
+    finally:
+        code, errors, seconds = one.end()
+    assert code == 0 and seconds < 15 and "Traceback" not in errors
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{one.url}/healthz", timeout=2)
+
+
+def test_memory_at_rest(process: Process) -> None:
+    """At rest, after 50 questions, the process holds less than 250 MB."""
+    for _ in range(50):
+        assert httpx.post(f"{process.url}/ask", json={"question": ENGLISH}).status_code == 200
+    status = Path(f"/proc/{process.process.pid}/status")
+    if not status.exists():
+        pytest.skip("needs /proc")
+    resident = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+    assert int(resident.split()[1]) < 250_000
