@@ -107,7 +107,10 @@ class JobLedger:
                 "WHERE ?1 IS NULL OR job = ?1 ORDER BY id DESC LIMIT ?2",
                 (job, max(limit, 0)),
             ).fetchall()
-        return [JobRun(*row[:6], None if row[6] is None else json.loads(row[6]), row[7]) for row in rows]
+        return [
+            JobRun(number, name, kb, started, finished, status, None if report is None else json.loads(report), error)
+            for number, name, kb, started, finished, status, report, error in rows
+        ]
 
     def pause(self, job: str) -> None:
         """Keep the worker from starting a job, until it is resumed; also across restarts."""
@@ -142,9 +145,11 @@ class JobLedger:
             finally:
                 connection.close()
         except sqlite3.OperationalError as error:
-            raise KBError(f"the ledger of jobs {self.path} cannot be used: {error}") from error
+            raise KBError(f"{self.path}: {error}") from error
         except sqlite3.DatabaseError as error:
-            raise DamagedError(f"the ledger of jobs {self.path} is damaged: {error}; delete it to begin anew") from error
+            raise DamagedError(
+                f"the ledger of jobs {self.path} is damaged: {error}; delete it to begin anew"
+            ) from error
 
 
 def _now() -> str:

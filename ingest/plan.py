@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from indexes.errors import KBError, UsageError
+from indexes.errors import DocumentError, KBError, UsageError
 from indexes.records import document_id_of
 from indexes.rows import KnownDocument
+from ingest.reading import read_file
 from ingest.records import Problem, SourceItem
+from ingest.report import PlannedDocument
 from ingest.sources import is_under
 from ingest.targets import Listing
 
@@ -48,6 +52,11 @@ class Plan:
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
     known_under_roots: int = 0
+
+    @property
+    def total(self) -> int:
+        """The number of documents that were found, readable or not."""
+        return self.unchanged + len(self.read) + len(self.problems)
 
 
 def make_plan(
@@ -109,17 +118,17 @@ def proven_time(item: SourceItem, begun_ns: int) -> int:
     return item.mtime_ns if begun_ns - item.mtime_ns > tick else UNPROVEN
 
 
-def check_removals(plan: Plan, limit: float | None, is_moved: Callable[[Sequence[KnownDocument]], int]) -> None:
+def check_removals(plan: Plan, limit: float | None) -> None:
     """Raise RemovalLimitError where more than the share `limit` in [0, 1] of the documents would be lost.
 
-    `is_moved` is asked only when it matters: how many of these documents are there under another name.
+    A document that is still there under another name is not lost; the files are read for this only when it matters.
     """
     if limit is None or not plan.gone:
         return
     total = plan.known_under_roots
     if len(plan.gone) <= limit * total:
         return
-    lost = len(plan.gone) - is_moved(plan.gone)
+    lost = len(plan.gone) - _moved(plan.gone, plan.read)
     if lost > limit * total:
         raise RemovalLimitError(lost, total, limit)
 
@@ -141,3 +150,42 @@ def _prune(plan: Plan, known: Mapping[str, KnownDocument], seen: set[str], roots
         plan.known_under_roots += 1
         if document.document_id not in seen and not any(is_under(document.uri, one.uri) for one in plan.problems):
             plan.gone.append(document)
+
+
+def _moved(gone: Sequence[KnownDocument], items: Sequence[SourceItem]) -> int:
+    """Return how many documents that are gone are still there, under another name: found by reading the files."""
+    lost = Counter(document.content_hash for document in gone)
+    found = 0
+    for item in items:
+        content = _hash_of(item)
+        if lost[content] > 0:
+            lost[content] -= 1
+            found += 1
+    return found
+
+
+def planned(plan: Plan, known: Mapping[str, KnownDocument], settings_hash: str, force: bool) -> list[PlannedDocument]:
+    """Return what would be done with each document that is not unchanged; files whose time changed are read."""
+    found = [PlannedDocument(problem.uri, "fail") for problem in plan.problems]
+    for item in plan.read:
+        before = known.get(item.uri)
+        if before is None:
+            action = "add"
+        elif item.kind != "file" and not force:
+            action = "check"
+        elif force or before.settings_hash != settings_hash or before.content_hash != _hash_of(item):
+            action = "change"
+        else:
+            continue
+        found.append(PlannedDocument(item.uri, action))
+    return found + [PlannedDocument(document.uri, "remove") for document in plan.gone]
+
+
+def _hash_of(item: SourceItem) -> str:
+    """Return the SHA-256 of a file, or "" where there is none to read."""
+    if item.path is None:
+        return ""
+    try:
+        return hashlib.sha256(read_file(item.path).data).hexdigest()
+    except DocumentError:
+        return ""

@@ -1,45 +1,97 @@
-"""Documents on their way into the store: split, keyed, and given their vectors in batches across documents."""
+"""Documents on their way into the store: split and keyed, and only lacking their vectors."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+from typing import Protocol
+from urllib.parse import unquote
 
-import numpy as np
+from indexes.errors import DocumentError
+from indexes.records import Chunk, Document, EmbeddingIdentity, SplitterIdentity, document_id_of
+from ingest.embedding_text import embedding_text
+from ingest.records import Loaded, SourceItem
 
-from indexes.embedding import Embedder, Vectors
-from indexes.records import Chunk, Document, EmbeddingIdentity
-from ingest.records import SourceItem
-from ingest.stopping import check
-
-# A call of the embedder should take about this long (seconds): long enough to be efficient, short enough to stop.
-_CALL_SECONDS = 0.5
-_FIRST_CALL = 16
-_LONGEST_CALL = 1024
-# Keys that are looked up in the store at once.
-_LOOKUP = 2048
+# A batch goes into the store when it has one of these: chunks, documents, code points.
+_BATCH_CHUNKS = 512
+_BATCH_DOCUMENTS = 256
+_BATCH_CHARACTERS = 2_000_000
 
 
-@dataclass(slots=True)
+class Splitting(Protocol):
+    """What cuts documents into chunks."""
+
+    @property
+    def identity(self) -> SplitterIdentity:
+        """What the ledger records; documents that another one cut are stale."""
+        ...
+
+    def split_document(self, document: Document) -> list[Chunk]:
+        """Return the chunks of a document, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document that only lacks its vectors. `keys[i]` and `texts[i]` belong to `chunks[i]`."""
+    """A document that only lacks its vectors. `texts[i]`, embedded under `keys[i]`, stands for `chunks[i]`.
 
-    item: SourceItem
+    The rest is for the ledger: what it was read with, the bytes and the file it came from (`size` in bytes), and the
+    seconds that each stage took.
+    """
+
     document: Document
     chunks: list[Chunk]
     texts: list[str]
     keys: list[str]
-    original: bytes | None
-    is_new: bool
-    timings: dict[str, float] = field(default_factory=dict)
+    settings_hash: str = ""
+    original: bytes | None = None
+    size: int = 0
+    mtime_ns: int = 0
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+def document_of(item: SourceItem, loaded: Loaded, content_hash: str) -> Document:
+    """Return the document that was loaded from an item; one without a title is called by the name of its file."""
+    name = PurePosixPath(unquote(item.uri.rstrip("/").rpartition("/")[2])).stem
+    return Document(
+        document_id=document_id_of(item.uri),
+        uri=item.uri,
+        title=loaded.title or name or item.uri,
+        text=loaded.text,
+        content_hash=content_hash,
+        media_type=loaded.media_type,
+        extractor=loaded.extractor,
+        source=item.source,
+        pages=loaded.pages,
+        headings=loaded.headings,
+        warnings=loaded.warnings,
+        metadata=loaded.metadata,
+    )
+
+
+def prepare(document: Document, splitter: Splitting, identity: EmbeddingIdentity) -> Prepared:
+    """Split a document and key its chunks. Raise DocumentError where there is nothing in it to search for."""
+    chunks = splitter.split_document(document)
+    if not chunks:
+        raise DocumentError("empty", "there is no text in it")
+    texts = [embedding_text(document.title, chunk) for chunk in chunks]
+    return Prepared(document, chunks, texts, embedding_keys(identity, texts))
+
+
+def is_full(batch: Sequence[Prepared]) -> bool:
+    """Return whether the documents are enough to be embedded and stored together."""
+    return (
+        len(batch) >= _BATCH_DOCUMENTS
+        or sum(len(one.chunks) for one in batch) >= _BATCH_CHUNKS
+        or sum(len(one.document.text) for one in batch) >= _BATCH_CHARACTERS
+    )
 
 
 def fingerprint(identity: EmbeddingIdentity) -> str:
-    """Return the SHA-256 (hex) of what made a vector."""
+    """Return the SHA-256 (hex) of what makes the vectors."""
     return hashlib.sha256(json.dumps(asdict(identity), sort_keys=True).encode()).hexdigest()
 
 
@@ -52,67 +104,3 @@ def embedding_keys(identity: EmbeddingIdentity, texts: Sequence[str]) -> list[st
         digest.update(text.encode("utf-8", "surrogatepass"))
         keys.append(digest.hexdigest())
     return keys
-
-
-class BatchEmbedder:
-    """Gives documents their vectors: from the store where it has them, once where texts are equal, else embedded."""
-
-    def __init__(self, embedder: Embedder, cancel: threading.Event) -> None:
-        self._embedder = embedder
-        self._cancel = cancel
-        self._call = _FIRST_CALL
-        self.embedded = 0
-
-    def vectors(
-        self, batch: Sequence[Prepared], stored: Callable[[Sequence[str]], Mapping[str, Vectors]] | None
-    ) -> list[Vectors]:
-        """Return for each document its vectors, of shape (chunks, dimension), in the order of its chunks.
-
-        `stored` looks vectors up by key; None means that all are to be made anew. Raise IngestInterrupted between
-        two calls of the embedder when cancelled.
-        """
-        texts: dict[str, str] = {}
-        for one in batch:
-            texts.update(zip(one.keys, one.texts, strict=True))
-        rows = {key: row for row, key in enumerate(texts)}
-        matrix = np.empty((len(texts), self._embedder.identity.dimension), dtype=np.float32)
-        missing = list(texts)
-        if stored is not None:
-            missing = self._look_up(missing, rows, matrix, stored)
-        # Texts of like length together: models pad a batch to its longest text.
-        missing.sort(key=lambda key: len(texts[key]))
-        begin = 0
-        while begin < len(missing):
-            check(self._cancel)
-            keys = missing[begin : begin + self._call]
-            begun = time.monotonic()
-            matrix[[rows[key] for key in keys]] = self._embedder.embed_documents([texts[key] for key in keys])
-            begin += len(keys)
-            self.embedded += len(keys)
-            self._adapt(time.monotonic() - begun)
-        return [matrix[[rows[key] for key in one.keys]] for one in batch]
-
-    def _look_up(
-        self,
-        keys: list[str],
-        rows: Mapping[str, int],
-        matrix: Vectors,
-        stored: Callable[[Sequence[str]], Mapping[str, Vectors]],
-    ) -> list[str]:
-        """Fill in what the store has, and return the keys that it lacks."""
-        missing: list[str] = []
-        for begin in range(0, len(keys), _LOOKUP):
-            part = keys[begin : begin + _LOOKUP]
-            found = stored(part)
-            for key in part:
-                if key in found:
-                    matrix[rows[key]] = found[key]
-                else:
-                    missing.append(key)
-        return missing
-
-    def _adapt(self, seconds: float) -> None:
-        if seconds < _CALL_SECONDS / 2:
-            self._call = min(self._call * 2, _LONGEST_CALL)
-        elif seconds > _CALL_SECONDS * 2:
-            self._call = max(self._call // 2, 1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
+Item = TypeVar("Item")
 Stage = Literal["walk", "load", "split", "embed", "store", "publish"]
 STAGES: tuple[Stage, ...] = ("walk", "load", "split", "embed", "store", "publish")
 
@@ -89,6 +90,17 @@ class Tally:
             yield
         finally:
             self.stages[name] += time.monotonic() - begun
+
+    def timed(self, name: Stage, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items, adding the time spent waiting for them to a stage."""
+        iterator = iter(items)
+        while True:
+            with self.stage(name):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
 
     def fail(self, uri: str, error: str, detail: str) -> None:
         """Note a source that could not be read."""

@@ -49,9 +49,7 @@ def listings(targets: Sequence[Target]) -> list[Listing]:
     Nothing is listed before all targets are known to exist.
     """
     return [
-        Listing(_root(target.location), walk(target.location, target.source))
-        for target in targets
-        if not target.reader
+        Listing(_root(target.location), walk(target.location, target.source)) for target in targets if not target.reader
     ]
 
 

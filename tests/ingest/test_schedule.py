@@ -82,7 +82,9 @@ def test_hour_that_is_repeated() -> None:
     assert hourly == [utc(2026, 10, 24, 23, 15) + timedelta(hours=hours) for hours in range(4)]
 
 
-@pytest.mark.parametrize("expression", ["", "* * * *", "0 0 * * 8", "0 0 * * frx", "61 * * * *", "a b c d e", "* * * * * *"])
+@pytest.mark.parametrize(
+    "expression", ["", "* * * *", "0 0 * * 8", "0 0 * * frx", "61 * * * *", "a b c d e", "* * * * * *"]
+)
 def test_wrong_expressions(expression: str) -> None:
     """An expression that means nothing is a configuration error that quotes it."""
     with pytest.raises(ConfigurationError, match="cron"):

@@ -1,0 +1,231 @@
+"""Carrying out the plan of one ingest: read, split, embed, store, remove, publish."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from indexes.embedding import Embedder
+from indexes.errors import DocumentError, NotFoundError
+from indexes.rows import KnownDocument
+from indexes.store import Store
+from indexes.writer import Writer
+from ingest.batches import BatchEmbedder
+from ingest.feed import Feed
+from ingest.plan import Plan, proven_time
+from ingest.prepared import Prepared, Splitting, document_of, is_full, prepare
+from ingest.progress import ProgressReporter
+from ingest.records import LoadOutcome, SourceItem
+from ingest.report import IngestReport, Tally
+from ingest.stopping import IngestInterrupted, check
+
+if TYPE_CHECKING:
+    from ingest.workers import LoaderPool
+
+# A batch that is not full is stored after this many seconds: what is done is not kept waiting for a slow document.
+_BATCH_SECONDS = 2.0
+# Documents that were embedded anew from their stored text carry this in place of the settings they were read with,
+# so that they are read when their source is named again.
+_FROM_STORED_TEXT = "stored text"
+
+
+class Run:
+    """One ingest: what it works with, and how far it is."""
+
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        known: Mapping[str, KnownDocument],
+        embedder: Embedder,
+        splitter: Splitting,
+        settings_hash: str,
+        cancel: threading.Event,
+        tally: Tally,
+        progress: ProgressReporter,
+        *,
+        force: bool,
+        keep_originals: bool,
+        publish_seconds: float,
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._known = known
+        self._batches = BatchEmbedder(embedder, cancel)
+        self._identity = embedder.identity
+        self._splitter = splitter
+        self._settings_hash = settings_hash
+        self._cancel = cancel
+        self._tally = tally
+        self._progress = progress
+        self._force = force
+        self._keep_originals = keep_originals
+        self._publish_seconds = publish_seconds
+        self._published_at = time.monotonic()
+        self._begun_ns = time.time_ns()
+
+    def carry_out(self, plan: Plan, open_pool: Callable[[], LoaderPool]) -> IngestReport:
+        """Do what the plan says and publish it; what was done before an interruption is published too."""
+        try:
+            for problem in plan.problems:
+                self._fail(problem.uri, DocumentError(problem.reason, problem.detail))
+            if plan.read:
+                self._read(plan.read, open_pool())
+            self._remove(plan.gone)
+            self._renew_stale()
+        except KeyboardInterrupt as interrupt:
+            report = self._tally.report(self._publish_what_is_done())
+            raise IngestInterrupted("interrupted; the next run goes on from there", report) from interrupt
+        self._progress.show("publish")
+        report = self._tally.report(self._publish())
+        self._progress.show("done")
+        return report
+
+    def _read(self, items: Sequence[SourceItem], pool: LoaderPool) -> None:
+        batch: list[Prepared] = []
+        begun = time.monotonic()
+        with Feed(pool, items, self._unchanged_hashes(items), self._cancel) as feed:
+            for outcome in self._tally.timed("load", feed):
+                prepared = self._prepare(outcome)
+                if prepared is not None:
+                    batch.append(prepared)
+                if is_full(batch) or time.monotonic() - begun > _BATCH_SECONDS:
+                    self._put(batch)
+                    batch, begun = [], time.monotonic()
+                self._progress.show("read", outcome.item.uri)
+        self._put(batch)
+
+    def _prepare(self, outcome: LoadOutcome) -> Prepared | None:
+        """Split what was read; None where that failed, or where it turned out to be the same as before."""
+        item, before = outcome.item, self._known.get(outcome.item.uri)
+        mtime_ns = proven_time(item, self._begun_ns)
+        if before is not None and self._is_current(before) and before.content_hash == outcome.content_hash:
+            with self._tally.stage("store"):
+                self._writer.touch(item.uri, item.size, mtime_ns)
+            self._tally.unchanged += 1
+            return None
+        try:
+            if outcome.loaded is None:
+                raise outcome.error or DocumentError("crashed", "the reading process gave neither text nor a reason")
+            begun = time.monotonic()
+            with self._tally.stage("split"):
+                prepared = prepare(
+                    document_of(item, outcome.loaded, outcome.content_hash), self._splitter, self._identity
+                )
+        except DocumentError as error:
+            self._fail(item.uri, error, outcome)
+            return None
+        return replace(
+            prepared,
+            settings_hash=self._settings_hash,
+            original=outcome.original if self._keep_originals else None,
+            size=item.size,
+            mtime_ns=mtime_ns,
+            timings={"load": outcome.seconds, "split": time.monotonic() - begun},
+        )
+
+    def _put(self, batch: Sequence[Prepared]) -> None:
+        """Embed what has no vector yet, and put each document in a transaction of its own."""
+        with self._tally.stage("embed"):
+            vectors = self._batches.vectors(batch, None if self._force else self._writer.vectors_for)
+            self._tally.embedded = self._batches.embedded
+        for one, of_one in zip(batch, vectors, strict=True):
+            check(self._cancel)
+            is_new = not self._has_text(one.document.uri)
+            with self._tally.stage("store"):
+                self._writer.put(
+                    one.document,
+                    one.chunks,
+                    one.keys,
+                    of_one,
+                    settings_hash=one.settings_hash,
+                    size=one.size,
+                    mtime_ns=one.mtime_ns,
+                    original=one.original,
+                    timings=one.timings,
+                )
+            self._tally.chunks += len(one.chunks)
+            self._tally.added += is_new
+            self._tally.changed += not is_new
+        if time.monotonic() - self._published_at > self._publish_seconds:
+            self._publish_what_is_done()
+
+    def _remove(self, gone: Sequence[KnownDocument]) -> None:
+        check(self._cancel)
+        if gone:
+            self._tally.removed = sum(self._has_text(one.uri) for one in gone)
+            with self._tally.stage("store"):
+                self._writer.remove([one.document_id for one in gone])
+
+    def _renew_stale(self) -> None:
+        """Embed the stored text of documents that still have the vectors of the embedder before.
+
+        No version mixes embedders, so these are needed for any: documents that this call did not name, and those
+        whose source cannot be read any more.
+        """
+        stale = self._writer.stale()
+        self._progress.total += len(stale)
+        while stale:
+            check(self._cancel)
+            batch: list[Prepared] = []
+            while stale and not is_full(batch):
+                batch.append(self._renewed(stale.pop()))
+            self._put(batch)
+            self._progress.show("read", batch[-1].document.uri)
+
+    def _renewed(self, document_id: str) -> Prepared:
+        document = self._writer.stored(document_id).document
+        with self._tally.stage("split"):
+            prepared = prepare(document, self._splitter, self._identity)
+        return replace(prepared, settings_hash=_FROM_STORED_TEXT, original=self._store.original(document_id))
+
+    def _publish_what_is_done(self) -> int:
+        """Publish, unless documents still wait for the vectors of a new embedder; return the version shown."""
+        if self._writer.stale():
+            return self._store.current_version()
+        return self._publish()
+
+    def _publish(self) -> int:
+        with self._tally.stage("publish"):
+            version = self._writer.publish()
+        self._published_at = time.monotonic()
+        return version
+
+    def _fail(self, uri: str, error: DocumentError, outcome: LoadOutcome | None = None) -> None:
+        """Record that a source could not be read; an earlier state of the document stays."""
+        with self._tally.stage("store"):
+            if outcome is None:
+                self._writer.fail(uri, error.reason, error.detail)
+            else:
+                self._writer.fail(
+                    uri,
+                    error.reason,
+                    error.detail,
+                    content_hash=outcome.content_hash,
+                    settings_hash=self._settings_hash,
+                    size=outcome.item.size,
+                    mtime_ns=outcome.item.mtime_ns,
+                )
+        self._tally.fail(uri, error.reason, error.detail)
+
+    def _unchanged_hashes(self, items: Sequence[SourceItem]) -> dict[str, str]:
+        """Return, by URI, the hashes of content that need not be parsed again."""
+        known = (self._known.get(item.uri) for item in items)
+        return {one.uri: one.content_hash for one in known if one is not None and self._is_current(one)}
+
+    def _is_current(self, known: KnownDocument) -> bool:
+        return not self._force and known.status == "ready" and known.settings_hash == self._settings_hash
+
+    def _has_text(self, uri: str) -> bool:
+        """Return whether a document was in before, and not only as a failure."""
+        before = self._known.get(uri)
+        if before is None or before.status == "ready":
+            return before is not None
+        try:
+            self._writer.stored(before.document_id)
+        except NotFoundError:
+            return False
+        return True
