@@ -7,6 +7,7 @@ Hangul. So each character outside ASCII has a weight by how usual its class is, 
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import numpy as np
@@ -32,6 +33,8 @@ _COMMON_HANGUL = (
 _COMMON_WEIGHT, _USUAL_WEIGHT, _RARE_WEIGHT = 1.0, 0.5, -0.4
 _SUSPECT_WEIGHT = -1.3
 SAMPLE_CHARACTERS = 200_000
+_PRIVATE = re.compile("[\ue000-\uf8ff\ufffd\U000f0000-\U0010ffff]")
+_FOREIGN = re.compile(r"[^\x00-\x7e\xa0\u3000\s]+")
 
 
 @cache
@@ -117,14 +120,19 @@ def _beside(kind: NDArray[np.bool_], neighbour: NDArray[np.bool_]) -> int:
 def is_garbled(text: str) -> bool:
     """Tell whether a page's text is likely to be the product of a wrong font or encoding map.
 
-    True for mojibake, Hangul syllables no Korean writes, private-use characters and rare ideographs.
+    True for mojibake, Hangul syllables no Korean writes, rare ideographs, and where private-use characters are
+    more than the odd symbol.
     """
-    points = code_points(text[:SAMPLE_CHARACTERS])
-    visible = points[(points > 0x20) & (points != 0xA0) & (points != 0x3000)]
-    foreign = visible[visible > 0x7E]
-    if foreign.size < 8 or foreign.size < 0.1 * visible.size:
+    sample = text[:SAMPLE_CHARACTERS]
+    named = _PRIVATE.sub("", sample)
+    visible = sum(map(len, named.split()))
+    private = len(sample) - len(named)
+    if private > 0.3 * (visible + private):
+        return True
+    foreign = sum(map(len, _FOREIGN.findall(named)))
+    if foreign < 8 or foreign < 0.1 * visible:
         return False
-    return score(text) < -0.1
+    return score(named) < -0.1
 
 
 def is_wordless(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 from lxml import etree
@@ -11,8 +12,8 @@ from lxml import html as lxml_html
 from indexes.errors import DocumentError
 from ingest.decoding import decode
 from ingest.loaders.cleaning import one_line
-from ingest.loaders.outline import TextBuilder
-from ingest.loaders.page_text import add_blocks, visible_text
+from ingest.loaders.outline import Block, build
+from ingest.loaders.page_text import PlacedBlock, blocks_of, visible_text
 from ingest.records import Loaded
 
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
@@ -20,6 +21,10 @@ _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2
 _UNSEEN_TAGS = ("script", "style", "template", "noscript", "iframe", "object", "svg", "canvas", "select", "button")
 _UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)", re.I)
 _AROUND_TAGS = ("nav", "header", "footer", "aside", "form")
+# Classes by which generators of documentation mark lists of contents and links between pages.
+_AROUND_CLASSES = frozenset(
+    {"toc", "contents", "table-of-contents", "navheader", "navfooter", "breadcrumb", "breadcrumbs"}
+)
 _DATE_NAMES = (
     "article:published_time", "datepublished", "date", "dc.date", "dc.date.issued", "dcterms.date",
     "dcterms.created", "pubdate", "publishdate", "article:modified_time",
@@ -28,6 +33,8 @@ _DATE = re.compile(r"^\s*(\d{4})[-/年.](\d{1,2})[-/月.](\d{1,2})")
 
 # Where trafilatura keeps less than this share of what readers see, it has taken the article for decoration.
 _LEAST_SHARE = 0.5
+_NEARLY_ALL = 0.95
+_MOSTLY_LINKS = 0.6
 # A page that asks for a password and says little else is not the page that was asked for.
 _LOGIN_CHARACTERS = 600
 
@@ -40,12 +47,11 @@ def load_html(data: bytes, name: str, charset: str | None = None) -> Loaded:
     metadata = _metadata(tree)
     asks_password = bool(tree.xpath("//input[translate(@type, 'PASWORD', 'pasword') = 'password']"))
     _remove_unseen(tree)
-    builder, extractor = _extract(tree)
-    text = builder.text
+    blocks, extractor = _extract(tree)
+    text, headings = build(blocks)
     if asks_password and len(text) < _LOGIN_CHARACTERS:
         raise DocumentError("login_required", f"a page that asks for a password instead of a document: {title!r}")
-    first = builder.headings[0].title if builder.headings else ""
-    headings = tuple(builder.headings)
+    first = headings[0].title if headings else ""
     extractor = f"{extractor} ({decoded.encoding})"
     return Loaded(text, title or first or name, (), headings, "text/html", extractor, decoded.warnings, metadata)
 
@@ -69,32 +75,83 @@ def parse_page(text: str) -> Any:
     return tree
 
 
-def _extract(tree: Any) -> tuple[TextBuilder, str]:
-    """Return the main text as trafilatura sees it, or all that readers see where it keeps too little."""
+def _extract(tree: Any) -> tuple[list[Block], str]:
+    """Return the blocks of the main text, or all that readers see where hardly anything was taken for it.
+
+    trafilatura tells where on a page its text is, but drops headings, the form of tables, and paragraphs now and
+    then. So it shows the element that holds the text, and the blocks themselves are taken from that element.
+    """
     import trafilatura
 
-    plain = TextBuilder()
     body = tree.find("body")
-    add_blocks(plain, tree if body is None else body, around=_AROUND_TAGS)
-    if not plain.text:
-        add_blocks(plain, tree if body is None else body)
-    main = TextBuilder()
+    root = tree if body is None else body
+    page = blocks_of(root, around=_AROUND_TAGS) or blocks_of(root)
     found = trafilatura.bare_extraction(
         tree, include_comments=False, include_tables=True, favor_recall=True, with_metadata=False
     )
-    if found is not None and not isinstance(found, dict) and found.body is not None:
-        add_blocks(main, found.body)
-    if len(visible_text(main.text)) < _LEAST_SHARE * len(visible_text(plain.text)):
-        return plain, "lxml"
+    everything = [placed.block for placed in page]
+    if found is None or isinstance(found, dict) or found.body is None:
+        return everything, "lxml"
+    main = _main_blocks(page, visible_text("".join(found.body.itertext())))
+    if _amount(main) < _LEAST_SHARE * _amount(everything):
+        return everything, "lxml"
     return main, "trafilatura"
 
 
+def _amount(blocks: list[Block]) -> int:
+    return sum(len(visible_text(block.text)) for block in blocks)
+
+
+def _main_blocks(page: list[PlacedBlock], chosen_text: str) -> list[Block]:
+    """Return the blocks in the innermost element that holds nearly all of `chosen_text` (without white space).
+
+    Lists of links among them are left out, and headings under which nothing stands.
+    """
+    chosen = [visible_text(placed.block.text.replace("|", "")) in chosen_text for placed in page]
+    amounts: Counter[Any] = Counter()
+    depths: dict[Any, int] = {}
+    for placed, is_chosen in zip(page, chosen, strict=True):
+        if is_chosen and not placed.block.level and placed.element is not None:
+            around = [placed.element, *placed.element.iterancestors()]
+            for depth, element in enumerate(reversed(around)):
+                amounts[element] += len(placed.block.text)
+                depths[element] = depth
+    total = max(amounts.values(), default=0)
+    holding = [element for element, amount in amounts.items() if amount >= _NEARLY_ALL * total]
+    if not holding:
+        return []
+    holder = max(holding, key=lambda element: depths[element])
+    inside = set(holder.iter())
+    links = [placed.link_share > _MOSTLY_LINKS and not known for placed, known in zip(page, chosen, strict=True)]
+    kept: list[Block] = []
+    waiting: list[Block] = []  # headings under which nothing was kept so far
+    for position, placed in enumerate(page):
+        block = placed.block
+        if placed.element not in inside or _stands_in_a_list(links, position):
+            continue
+        if block.level:
+            waiting = [heading for heading in waiting if heading.level < block.level]
+            waiting.append(block)
+        else:
+            kept += waiting
+            kept.append(block)
+            waiting = []
+    return kept
+
+
+def _stands_in_a_list(links: list[bool], position: int) -> bool:
+    """Tell whether a block that is mostly a link has another such beside it: a menu, not a reference."""
+    return links[position] and any(links[max(0, position - 1) : position] + links[position + 1 : position + 2])
+
+
 def _remove_unseen(tree: Any) -> None:
-    """Take out what a reader of the page does not see: it may be there to mislead."""
+    """Take out what a reader of the page does not see, which may be there to mislead, and lists of contents."""
     unseen = list(tree.iter(*_UNSEEN_TAGS))
     for element in tree.iter(etree.Element):
         style = element.get("style", "")
-        if "hidden" in element.attrib or element.get("aria-hidden") == "true" or (style and _UNSEEN.search(style)):
+        listed = _AROUND_CLASSES.intersection(element.get("class", "").lower().split())
+        hidden = "hidden" in element.attrib or element.get("aria-hidden") == "true"
+        if listed or hidden or (style and _UNSEEN.search(style)):
             unseen.append(element)
     for element in unseen:
         if element.getparent() is not None and element.tag not in ("html", "body"):

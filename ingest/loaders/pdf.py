@@ -13,7 +13,7 @@ from indexes.records import Heading, Page
 from ingest.loaders.cleaning import one_line
 from ingest.loaders.pdf_furniture import is_contents_line, without_furniture
 from ingest.loaders.pdf_lines import Line, PypdfPages, open_pdf, page_lines, plain_lines
-from ingest.loaders.pdf_outline import PlacedHeading, bookmarks, larger_lines
+from ingest.loaders.pdf_outline import PlacedHeading, bare_title, bookmarks, larger_lines
 from ingest.loaders.pdf_paragraphs import assemble
 from ingest.plausibility import is_garbled, is_wordless, score
 from ingest.records import Loaded
@@ -24,7 +24,9 @@ _NO_TITLE = re.compile(
     re.IGNORECASE,
 )
 _DATE = re.compile(r"^(?:D:)?(\d{4})(\d{2})(\d{2})")
+_TRAILING_NUMBER = re.compile(r"\s\d{1,4}\s*$")
 _LEAST_CONTENTS_LINES = 4
+_CLEARLY_BETTER = 0.3  # in score: by so much must pypdf's text be more plausible than pdfium's garble
 
 
 def load_pdf(data: bytes, name: str, *, passwords: Sequence[str] = (), ocr: bool = False) -> Loaded:
@@ -111,7 +113,8 @@ class _PageReader:
             return self._chosen("pypdfium2", index, lines)
         other = self._fallback.lines(index)
         other_text = "\n".join(line.text for line in other)
-        if other_text and not is_garbled(other_text) and not is_wordless(other_text):
+        usable = other_text and not is_garbled(other_text) and not is_wordless(other_text)
+        if usable and (not text or score(other_text) > score(text) + _CLEARLY_BETTER):
             return self._chosen("pypdf", index, other)
         repaired = _repaired(text)
         if repaired:
@@ -208,13 +211,17 @@ def _without_contents(
     listed = {index for index, lines in enumerate(raw) if sum(map(is_contents_line, lines)) >= _LEAST_CONTENTS_LINES}
     if not listed or len(headings) < _LEAST_CONTENTS_LINES:
         return cleaned, headings
-    entries = {index: {_key(line.text) for line in raw[index] if is_contents_line(line)} for index in listed}
+    titles = {bare_title(heading.title) for heading in headings}
     kept: list[list[Line]] = []
     moved: dict[tuple[int, int], int] = {}
     for index, lines in enumerate(cleaned):
+        entries = {_key(line.text) for line in raw[index] if is_contents_line(line)} if index in listed else set()
         page: list[Line] = []
         for position, line in enumerate(lines):
-            if index in listed and any(entry.startswith(_key(line.text)) for entry in entries[index]):
+            if index in listed and (
+                any(entry.startswith(_key(line.text)) for entry in entries)
+                or bare_title(_TRAILING_NUMBER.sub("", line.text)) in titles
+            ):
                 continue
             moved[index, position] = len(page)
             page.append(line)

@@ -57,28 +57,28 @@ def _flat(text: str) -> str:
     return "".join(character for character in text.lower() if character.isalnum())
 
 
-def _bare(text: str) -> str:
+def bare_title(text: str) -> str:
     """Return a heading without white space and number, for comparing."""
     return _flat(_NUMBERING.sub("", "".join(text.split()).lower())) or _flat(text)
 
 
 def _line_of(title: str, lines: list[Line], top: float | None) -> int:
     """Return the position of the line that carries a title, nearest to where the bookmark points; -1 for none."""
-    wanted = _bare(title)
+    wanted = bare_title(title)
     if not wanted:
         return -1
     fitting = [
         position
         for position, line in enumerate(lines)
-        if _bare(line.text) == wanted or _flat(line.text) == _flat(title)
+        if bare_title(line.text) == wanted or _flat(line.text) == _flat(title)
     ]
     if not fitting:  # a title over two lines
         fitting = [
             position
             for position, line in enumerate(lines)
-            if len(_bare(line.text)) >= 4
-            and wanted.startswith(_bare(line.text))
-            and 2 * len(_bare(line.text)) >= len(wanted)
+            if len(bare_title(line.text)) >= 4
+            and wanted.startswith(bare_title(line.text))
+            and 2 * len(bare_title(line.text)) >= len(wanted)
         ]
     if not fitting:
         return -1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,7 @@ from ingest.loaders.pdf_lines import Line
 _UNIT = re.compile(r"[^\s\u2e80-\uffef]+|\S[，。、；：！？）」』》】”’]*")
 _TERMINATOR = re.compile(r"[。！？；.!?:：…][”’」』）)\]]*$")
 _HYPHENATED = re.compile(r"([A-Za-z]+)[-\u2010]$")
+_OPEN_ADDRESS = re.compile(r"://\S*[/_.?&=-]$")
 _LAST_WORD = re.compile(r"[A-Za-z]+$")
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 _NEAR = 12  # lines before and after that show how wide the column is
@@ -86,14 +88,19 @@ def _pitch(lines: list[Line]) -> float:
 
 
 def _right_edge(lines: list[Line], position: int) -> float:
-    """Return the right edge of the column that a line stands in: the furthest that lines around it reach."""
+    """Return the right edge of the column that a line stands in.
+
+    That is where several lines around it end together, as justified lines do; or as far as any of them reaches.
+    """
     line = lines[position]
-    edge = line.right
+    edges: list[float] = []
     for other in lines[max(0, position - _NEAR) : position + _NEAR + 1]:
         overlap = min(line.right, other.right) - max(line.left, other.left)
         if overlap > 0 and abs(other.left - line.left) < 8 * line.size:
-            edge = max(edge, other.right)
-    return edge
+            edges.append(other.right)
+    furthest = max(edges, default=line.right)
+    shared, times = Counter(round(edge / 2) for edge in edges).most_common(1)[0] if edges else (0, 0)
+    return max(line.right, 2.0 * shared) if times >= 3 and 2 * shared > 0.8 * furthest else furthest
 
 
 def _same_style(previous: Line, line: Line) -> bool:
@@ -121,7 +128,8 @@ def _continues(before: _Before, line: Line, pitch: float, new_page: bool) -> boo
     if abs(step) < 0.3 * line.size:  # on the same base line: a cell of a table or a piece of a formula
         return False
     indent = line.left - previous.left
-    hanging = before.joined == 0 and begins_item(previous.text)
+    # The second line of a list item, or of a paragraph whose first line stands out to the left.
+    hanging = before.joined == 0 and (begins_item(previous.text) or not _TERMINATOR.search(previous.text))
     if indent > (6 if hanging else 0.9) * line.size:
         return False
     if indent < -(4.5 if before.joined == 0 else 0.9) * line.size:
@@ -158,7 +166,7 @@ def _join(previous: Line, line: Line, spaced: bool, words: set[str]) -> tuple[st
     hyphenated = _HYPHENATED.search(previous.text)
     if hyphenated and following and line.text[0].islower():
         return "", 0 if _is_compound(hyphenated.group(1), following.group(), words) else 1
-    if previous.text.endswith(("/", "_")) and line.text[0].isascii():
+    if _OPEN_ADDRESS.search(previous.text) and line.text[0].isascii():
         return "", 0
     return glue(previous.text, line.text, spaced), 0
 

@@ -20,7 +20,9 @@ _FIELD = re.compile(r"^([A-Za-z_]+):[ \t]*(.+)$", re.MULTILINE)
 _NUMERAL = "[一二三四五六七八九十百千零〇两0-9]{1,6}"
 _CHINESE_HEADING = re.compile(rf"^第{_NUMERAL}([卷篇部编編]|[章回讲講课課]|[节節])(?:$|[\s　:：、.]?\S)")
 _LATIN_HEADING = re.compile(r"^(part|chapter|section|appendix)\s+([0-9]+|[ivxlc]+|[a-z])\b", re.IGNORECASE)
-_NUMBERED_HEADING = re.compile(r"^([0-9]{1,2}(?:\.[0-9]{1,2}){0,4})\.?[\s　]+\S")
+_NUMBERED_HEADING = re.compile(
+    r"^([0-9]{1,2}(?:\.[0-9]{1,2}){1,4}|[0-9]{1,2}(?=[.．、]|\s+[A-Z\u4e00-\u9fff]))[.．、]?[\s　]*[^\W\d]"
+)
 _CHINESE_LEVELS = {**dict.fromkeys("卷篇部编編", 1), **dict.fromkeys("章回讲講课課", 2), **dict.fromkeys("节節", 3)}
 _LATIN_LEVELS = {"part": 1, "chapter": 2, "appendix": 2, "section": 3}
 _HEADING_WIDTH = 70
@@ -46,10 +48,21 @@ def load_text(data: bytes, name: str, charset: str | None = None, *, markdown: b
     else:
         text = _unwrap(text)
         headings = _plain_headings(text)
-    title = metadata.pop("title", "") or next((heading.title for heading in headings if heading.level == 1), "")
+    title = metadata.pop("title", "") or _title(text, headings, markdown)
     media_type = "text/markdown" if markdown else "text/plain"
     extractor = f"{'markdown' if markdown else 'text'} ({decoded.encoding})"
     return Loaded(text, title or name, (), headings, media_type, extractor, decoded.warnings, metadata)
+
+
+def _title(text: str, headings: tuple[Heading, ...], markdown: bool) -> str:
+    """Return the title that a text gives itself at its beginning, or ""."""
+    if markdown:
+        return next((heading.title for heading in headings if heading.level == 1), "")
+    first, _, rest = text.partition("\n")
+    if headings and headings[0].start == 0:
+        return headings[0].title
+    alone = rest.startswith("\n") and width(first) <= _HEADING_WIDTH and not _SENTENCE_END.search(first)
+    return one_line(first) if alone and any(map(str.isalpha, first)) else ""
 
 
 def _front_matter(text: str) -> tuple[str, dict[str, str]]:

@@ -9,21 +9,27 @@ from lxml import etree
 
 from indexes.errors import DocumentError
 from ingest.decoding import decode
-from ingest.loaders.cleaning import one_line
+from ingest.loaders.cleaning import clean, one_line
 from ingest.loaders.html import declared_charset, parse_page
-from ingest.loaders.outline import TextBuilder
-from ingest.loaders.page_text import add_blocks
+from ingest.loaders.outline import Block, build
+from ingest.loaders.page_text import blocks_of
 from ingest.records import Loaded
 
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+# Markup within text, as feeds carry it.
 _MARKUP = re.compile(
-    r"<(?:p|br|div|a|img|ul|ol|li|b|i|em|strong|span|table|h[1-6]|blockquote|font|pre)\b[^>]*/?>", re.I
+    r"<(?:p|br|div|a|img|ul|ol|li|b|i|em|strong|span|table|h[1-6]|blockquote|font|pre)\b[^>]*/?>"
+    r"|&(?:[a-z]{2,8}|#\d{1,6});",
+    re.IGNORECASE,
 )
 _ENTRIES = frozenset({"item", "entry"})
 # Addresses, identifiers and times of a feed are not text to be asked about.
 _NO_TEXT = frozenset(
-    {"link", "guid", "id", "comments", "generator", "docs", "ttl", "url", "lastBuildDate", "commentRss"}
-)
+    {
+        "commentRss", "comments", "created", "docs", "generator", "guid", "id", "issued", "language", "lastBuildDate",
+        "link", "modified", "pubDate", "published", "ttl", "updated", "url",
+    }
+)  # fmt: skip
 
 
 def load_xml(data: bytes, name: str, charset: str | None = None) -> Loaded:
@@ -42,30 +48,27 @@ def load_xml(data: bytes, name: str, charset: str | None = None) -> Loaded:
         raise DocumentError("damaged", f"not readable as XML: {one_line(str(error))}") from error
     if root is None:
         raise DocumentError("damaged", "not readable as XML: no element in it")
-    builder = TextBuilder()
+    blocks: list[Block] = []
     title = ""
     for element in root.iter(etree.Element):
         tag = _local(element)
         content = element.text or ""
-        if not content.strip() or tag in _NO_TEXT:
-            pass
-        elif tag == "title" and element.getparent() is not None and _local(element.getparent()) in _ENTRIES:
-            builder.add_heading(content, 2)
+        if tag == "title" and element.getparent() is not None and _local(element.getparent()) in _ENTRIES:
+            blocks.append(Block(one_line(content), 2))
         elif tag == "title" and not title:
             title = one_line(content)
-            builder.add_heading(content, 1)
+            blocks.append(Block(title, 1))
         elif _MARKUP.search(content):
-            add_blocks(builder, parse_page(content))
-        else:
-            builder.add(content, "\n")
-        if element.tail and element.tail.strip():
-            builder.add(element.tail, "\n")
+            blocks += (placed.block for placed in blocks_of(parse_page(content)))
+        elif tag not in _NO_TEXT:
+            blocks.append(Block(clean(content), 0, tight=True))
+        blocks.append(Block(clean(element.tail or ""), 0, tight=True))
+    text, headings = build(block for block in blocks if block.text.strip())
     warnings = list(decoded.warnings)
     if parser.error_log:
         warnings.append(f"the XML is not well-formed: {one_line(parser.error_log[0].message)}")
     extractor = f"xml ({decoded.encoding})"
-    headings = tuple(builder.headings)
-    return Loaded(builder.text, title or name, (), headings, "application/xml", extractor, tuple(warnings), {})
+    return Loaded(text, title or name, (), headings, "application/xml", extractor, tuple(warnings), {})
 
 
 def _local(element: Any) -> str:
