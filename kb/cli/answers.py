@@ -63,18 +63,25 @@ def show_sources(answer: Answer) -> None:
             continue
         shown.add((citation.n, citation.start))
         doubt = "" if citation.supported else "  (not supported by this passage)"
-        output.line(f"[{citation.n}] {place(citation)}{doubt}")
+        output.line(f"[{citation.n}] {address(citation)}{doubt}")
         output.line(f"    “{output.one_line(citation.quote, _QUOTE_WIDTH)}”")
 
 
 def place(found: Citation | Hit) -> str:
-    """Return where a passage is: title, page, heading and address."""
-    parts = [found.title or found.uri]
+    """Return where a passage is: title, page and heading path, without what the path repeats of the title."""
+    title = found.title or found.uri
+    parts = [title]
     if found.page is not None:
         parts.append(f"p. {found.page}")
-    if found.heading and found.heading != found.title:
-        parts.append(found.heading)
-    return output.one_line(", ".join(parts), 160) + f"  <{output.one_line(found.uri)}>"
+    heading = found.heading.removeprefix(title).removeprefix(" > ")
+    if heading:
+        parts.append(heading)
+    return output.one_line(", ".join(parts), 160)
+
+
+def address(found: Citation | Hit) -> str:
+    """Return the place of a passage with the address of its document."""
+    return f"{place(found)}  <{output.one_line(found.uri)}>"
 
 
 def _is_chinese(text: str) -> bool:

@@ -24,7 +24,10 @@ def ask(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Answer a question from the documents, with citations, or say that they hold no answer."""
+    """Answer a question from the documents, with citations.
+
+    Where the documents hold no answer, it says so; that too is exit code 0.
+    """
     from kb.question import check_question
     from kb.records import Question
 

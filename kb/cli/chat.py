@@ -17,7 +17,10 @@ _HELP = "Ask a question. /new forgets the conversation, /quit ends it."
 def chat(
     top_k: TopK = None, engine: EngineName = None, filter_: Filter = None, kb: KB = "", config: Config = None
 ) -> None:
-    """Ask questions one after another; /quit or the end of input ends the conversation."""
+    """Ask questions one after another.
+
+    Each question is seen with those before it. /new forgets them; /quit or the end of input ends the conversation.
+    """
     from kb.question import check_question
     from kb.records import Message, Question
 

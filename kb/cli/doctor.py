@@ -5,18 +5,21 @@ from __future__ import annotations
 import typer
 
 from indexes.errors import ConfigurationError
-from kb.cli import checks, output, probes, session
+from kb.cli import output, session
 from kb.cli.options import KB, Config, Json
 
 _MARKS = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
 
 
 def doctor(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
-    """Check Python, packages, disk, models and devices, and look for model servers on this machine.
+    """Check this machine and the configuration.
 
+    Looked at are Python, packages, disk, models and devices, and the ports on which model servers usually listen.
     Exit code 0 where the configured profile can work, 2 where a setting or the disk is wrong, 6 where an engine or
     model is not available.
     """
+    from kb.cli import checks, probes
+
     found = checks.installation()
     try:
         settings = session.settings(config)

@@ -45,10 +45,10 @@ def ingest(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Read documents into a knowledge base, which is created where it is missing.
+    """Read documents into a knowledge base.
 
-    Only what is new or changed is read and embedded. Documents that cannot be read are listed with their reason, the
-    rest goes in, and the exit code is 3.
+    A knowledge base that is missing is created. Only what is new or changed is read and embedded. Documents that
+    cannot be read are listed with their reason, the rest goes in, and the exit code is 3.
     """
     from ingest.stopping import IngestInterrupted
 

@@ -23,7 +23,7 @@ def init(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Create an empty knowledge base and, with --profile, a configuration file."""
+    """Create an empty knowledge base, and a kb.toml with --profile."""
     written = _write_profile(profile, config) if profile is not None else None
     with session.application(config) as application:
         created = application.create(kb)

@@ -22,7 +22,7 @@ JobName = Annotated[str, typer.Argument(metavar="NAME", help="The job's name in 
 
 @app.command("list")
 def list_jobs(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
-    """List the configured jobs, when they are due and how they last ended."""
+    """List the configured jobs, when due and how last ended."""
     from ingest.cron import CronTimes
     from kb.payloads import job_payload
 

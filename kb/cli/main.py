@@ -91,6 +91,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         return _reader_left()
+    except SystemExit as error:
+        # Typer itself turns a broken pipe into an exit.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _reader_left()
+        raise
     except Exception as error:
         detail = " ".join(str(error).split())
         return _fail(f"unexpected {type(error).__name__}: {detail} (KB_DEBUG=1 shows where)", 1, error)
@@ -128,6 +133,6 @@ def _usage(error: TyperException) -> int:
 def _reader_left() -> int:
     """End quietly when the reader of a pipe has gone; what is still buffered must not raise again at exit."""
     silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, sys.stdout.fileno())
+    os.dup2(silent, 1)
     os.close(silent)
     return 0

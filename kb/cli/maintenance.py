@@ -21,7 +21,10 @@ def verify(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Check every stored byte against its checksum, and the versions against the database. Damage is exit code 7."""
+    """Check every stored byte against its checksum.
+
+    The versions are checked against the database as well. Damage is exit code 7.
+    """
     with session.application(config) as application:
         store = application.store(kb)
         report = store.repair() if repair else store.verify()
@@ -40,7 +43,7 @@ def verify(
 
 
 def gc(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
-    """Remove versions beyond those kept, and what only they needed."""
+    """Remove old versions, and what only they needed."""
     with session.application(config) as application:
         report = asdict(application.store(kb).gc())
     if as_json:

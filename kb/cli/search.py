@@ -32,7 +32,7 @@ def search(
         output.emit_json(search_payload(retrieval))
         return
     for number, hit in enumerate(retrieval.hits, start=1):
-        output.line(f"{number}. {hit.score:.3f}  {answers.place(hit)}")
+        output.line(f"{number}. {hit.score:.3f}  {answers.address(hit)}")
         output.line(f"   {output.one_line(hit.text, 240)}")
     if not retrieval.hits:
         output.notice("nothing found")

@@ -9,7 +9,7 @@ from kb.cli.options import KB, Config, Json
 
 
 def status(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
-    """Show version, documents, passages, size, embedder, engine and the last publication."""
+    """Show what a knowledge base holds, and what answers from it."""
     from kb.payloads import moment
 
     with session.application(config) as application:

@@ -10,17 +10,20 @@ from kb.cli.options import KB, Config
 
 
 def worker(kb: KB = "", config: Config = None) -> None:
-    """Run the [[jobs]] of the configuration at their times, until stopped by Ctrl-C or SIGTERM."""
+    """Run the configured jobs at their times.
+
+    It runs until Ctrl-C or SIGTERM.
+    """
     with session.application(config) as application:
         if not application.settings.jobs:
             raise ConfigurationError("there are no [[jobs]] in the configuration: nothing to do")
         # What the worker does is told by its log, which here is standard error.
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
         running = application.worker()
-        for job in application.settings.jobs:
-            due = running.next_run(job.name)
-            output.notice(f"job {job.name}: next at {due.isoformat(timespec='seconds') if due else 'no time'}")
         # A run that is stopped publishes what it has done; no patience is lost by waiting for that.
         with signals.stop_event("stopping; running jobs are cancelled and what they have done is kept", None) as stop:
+            for job in application.settings.jobs:
+                due = running.next_run(job.name)
+                output.notice(f"job {job.name}: next at {due.isoformat(timespec='seconds') if due else 'no time'}")
             running.run_forever(stop)
     output.notice("worker stopped")

@@ -8,6 +8,8 @@ import pytest
 
 from tests.kb.cli.conftest import BACKUP, LEAVE, Run
 
+ENGLISH = "How long are nightly copies of the database kept?"
+
 pytestmark = pytest.mark.usefixtures("filled")
 
 
@@ -24,7 +26,7 @@ def test_an_answer_comes_with_its_sources(run: Run) -> None:
 
 def test_an_english_question_has_english_sources(run: Run) -> None:
     """Answer and heading are in the question's language."""
-    result = run("ask", "How long are nightly copies kept?")
+    result = run("ask", ENGLISH)
     assert "ninety days" in result.out
     assert "Sources:" in result.out
 
@@ -43,9 +45,7 @@ def test_json_holds_exact_quotes(run: Run) -> None:
 @pytest.mark.parametrize("flag", ["--stream", "--no-stream"])
 def test_streamed_and_whole_answers_are_the_same(run: Run, flag: str) -> None:
     """How an answer is shown does not change it."""
-    assert (
-        run("ask", "How long are nightly copies kept?", flag).out == run("ask", "How long are nightly copies kept?").out
-    )
+    assert run("ask", ENGLISH, flag).out == run("ask", ENGLISH).out
 
 
 def test_a_refusal_is_exit_code_0(run: Run) -> None:
@@ -85,7 +85,7 @@ def test_filters_narrow_the_search(run: Run, filled: Path) -> None:
 
 def test_chat_answers_line_by_line(run: Run) -> None:
     """Piped questions are answered in turn; a bad one does not end the conversation, `/quit` does."""
-    asked = "How long are nightly copies kept?\n\n/help\na\x07b\n工龄满十年的年休假是几天？\n/quit\nnever asked\n"
+    asked = f"{ENGLISH}\n\n/help\na\x07b\n工龄满十年的年休假是几天？\n/quit\nnever asked\n"
     result = run("chat", stdin=asked.encode())
     assert result.code == 0
     assert "ninety days" in result.out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -108,13 +110,14 @@ def test_another_embedder_is_refused_with_the_command_that_helps(
 def test_an_interrupt_keeps_what_is_done(run: Run, documents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that is stopped reports what it did, ends with 130, and the next one goes on from there."""
 
-    def stopped_at_once() -> threading.Event:
+    @contextmanager
+    def stopped_at_once(message: str, patience: float | None) -> Iterator[threading.Event]:
         event = threading.Event()
         event.set()
-        return event
+        yield event
 
     with monkeypatch.context() as patch:
-        patch.setattr("kb.cli.signals.threading.Event", stopped_at_once)
+        patch.setattr("kb.cli.signals.stop_event", stopped_at_once)
         assert run("ingest", str(documents)).code == 130
     assert run("verify").code == 0
     assert run("ingest", str(documents)).code == 0
