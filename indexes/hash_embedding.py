@@ -56,7 +56,7 @@ class HashEmbedder:
     @property
     def fusion_weight(self) -> float:
         """How much of the fused score dense search may have, in [0, 1]: little, for it sees what keywords see."""
-        return 0.2
+        return 0.1
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text, as `token_count` defines them."""

@@ -33,6 +33,8 @@ def ranked_hits(scored: Iterable[Scored], top_k: int) -> tuple[Hit, ...]:
     hits: list[Hit] = []
     seen: set[str] = set()
     for item in sorted(scored, key=lambda item: (-item.score, item.stored.chunk.chunk_id)):
+        if len(hits) == top_k:
+            break
         form = fold(item.stored.chunk.text)
         if form in seen:
             continue
@@ -44,8 +46,7 @@ def ranked_hits(scored: Iterable[Scored], top_k: int) -> tuple[Hit, ...]:
                 hits[place] = joined
                 break
         else:
-            if len(hits) < top_k:
-                hits.append(hit)
+            hits.append(hit)
     return tuple(hits)
 
 

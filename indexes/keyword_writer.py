@@ -58,10 +58,9 @@ def _batches(entries: Iterable[KeywordEntry]) -> Iterator[list[KeywordEntry]]:
 
 def _write_batch(scratch: Path, number: int, batch: list[KeywordEntry]) -> Path:
     """Invert one batch: distinct terms, postings sorted by term and passage, and the units in order."""
-    joined = _PASSAGE_MARK.join(
-        "\n".join((entry.title, entry.heading, entry.text)).replace(_PASSAGE_MARK, " ") for entry in batch
+    folded = _PASSAGE_MARK.join(
+        fold(f"{entry.title}\n{entry.heading}\n{entry.text}").replace(_PASSAGE_MARK, " ") for entry in batch
     )
-    folded = fold(joined)
     pieces = cut(folded)
     marks = np.flatnonzero(code_points(folded) == ord(_PASSAGE_MARK))
     ids, starts = pieces.terms()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -95,7 +96,8 @@ def _stem_ends(
     past, gerund = endswith("ed"), endswith("ing")
     stop -= 2 * past + 3 * gerund
     doubled = (past | gerund) & (points[stop - 1] == points[stop - 2]) & (stop - begin > _MINIMUM_STEM)
-    stop -= doubled & ~np.isin(points[stop - 1], code_points("lsz"))
+    last = points[stop - 1]
+    stop -= doubled & (last != ord("l")) & (last != ord("s")) & (last != ord("z"))
     stop -= endswith("e")
     stop -= endswith("y") | endswith("i")
     moved = ends.copy()
@@ -136,8 +138,9 @@ def kind_table() -> NDArray[np.uint8]:
     """Return the kind of each code point. Letters above U+1FFFF are the CJK extensions."""
     table = np.zeros(_UNICODE_SIZE, dtype=np.uint8)
     characters = "".join(map(chr, range(0x20000)))
-    table[: len(characters)] = np.fromiter(map(str.isalnum, characters), np.bool_, len(characters)) * LETTER
-    table[: len(characters)][np.fromiter(map(str.isdecimal, characters), np.bool_, len(characters))] = DIGIT
+    for kind, pattern in ((LETTER, r"[^\W_]+"), (DIGIT, r"\d+")):
+        for run in re.finditer(pattern, characters):
+            table[run.start() : run.end()] = kind
     table[0x0300:0x0370] = LETTER  # combining marks that normalisation could not join
     indic = table[0x0900:0x0E00]
     indic[indic == SEPARATOR] = LETTER  # vowel signs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -34,6 +35,7 @@ def query_terms(text: str) -> Ids:
     return np.unique(cut(folded_query(text)).terms()[0])
 
 
+@lru_cache(maxsize=64)
 def folded_query(text: str) -> str:
     """Return the folded question with its question words blanked out, or whole where nothing else would remain."""
     folded = fold(text)

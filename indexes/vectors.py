@@ -70,6 +70,8 @@ class VectorSegment:
         import faiss
 
         self._check(query)
+        # One question is one thread's work: waking others costs more than they save. The setting is per thread.
+        faiss.omp_set_num_threads(1)
         admitted = self.count if live is None else int(np.count_nonzero(live))
         k = min(k, admitted)
         if k <= 0:
