@@ -84,9 +84,9 @@ def head_space(connection: sqlite3.Connection) -> int | None:
 def set_head_space(connection: sqlite3.Connection, embedding: EmbeddingIdentity) -> int:
     """Let the writer put into the space of `embedding`, made where it is new."""
     spelled = json.dumps(dataclasses.asdict(embedding), sort_keys=True)
-    connection.execute("INSERT OR IGNORE INTO spaces (identity) VALUES (?)", (spelled,))
+    connection.execute("INSERT INTO spaces (identity) VALUES (?) ON CONFLICT DO NOTHING", (spelled,))
     (space,) = connection.execute("SELECT space FROM spaces WHERE identity = ?", (spelled,)).fetchone()
-    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('space', ?)", (str(space),))
+    _remember(connection, "space", str(space))
     return int(space)
 
 
@@ -99,7 +99,7 @@ def head_splitter(connection: sqlite3.Connection) -> SplitterIdentity | None:
 def set_head_splitter(connection: sqlite3.Connection, splitter: SplitterIdentity) -> None:
     """Record the splitter whose chunks are put from now on."""
     spelled = json.dumps(dataclasses.asdict(splitter), sort_keys=True)
-    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('splitter', ?)", (spelled,))
+    _remember(connection, "splitter", spelled)
 
 
 def pending_change(connection: sqlite3.Connection) -> Change:
@@ -176,3 +176,12 @@ def holds_documents(connection: sqlite3.Connection) -> bool:
     latest = latest_version(connection)
     shown = latest is not None and latest.documents > 0
     return shown or connection.execute("SELECT 1 FROM documents LIMIT 1").fetchone() is not None
+
+
+def _remember(connection: sqlite3.Connection, key: str, value: str) -> None:
+    """Record a value, writing nothing where it is recorded already."""
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value != excluded.value",
+        (key, value),
+    )

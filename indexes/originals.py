@@ -3,37 +3,58 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 from indexes import files
+from indexes.errors import DamagedError
 
 ORIGINALS_NAME = "originals"
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def original_path(root: Path, content_hash: str) -> Path:
-    """Return where the bytes with that SHA-256 lie; two digits of it make a folder, so that none grows too large."""
-    return root / ORIGINALS_NAME / content_hash[:2] / content_hash
+    """Return where the bytes with that SHA-256 lie."""
+    return root / ORIGINALS_NAME / content_hash
 
 
-def write_original(root: Path, content_hash: str, content: bytes) -> None:
-    """Keep `content` durably under its hash. What is there with the same size is kept."""
-    path = original_path(root, content_hash)
-    if path.is_file() and path.stat().st_size == len(content):
+def write_originals(root: Path, contents: Mapping[str, bytes]) -> None:
+    """Keep each content durably under its hash, all of them with few waits. What is there in the same size is kept."""
+    folder = root / ORIGINALS_NAME
+    missing = {
+        original_path(root, content_hash): content
+        for content_hash, content in contents.items()
+        if not _is_kept(original_path(root, content_hash), len(content))
+    }
+    if not missing:
         return
-    for folder in (root / ORIGINALS_NAME, path.parent):
-        if not folder.is_dir():
-            files.make_folder(folder)
-            files.sync_folder(folder.parent)
-    temporary = files.hidden_path(path.parent)
+    if not folder.is_dir():
+        files.make_folder(folder)
+        files.sync_folder(root)
+    hidden = {files.hidden_path(folder): path for path in missing}
     try:
-        files.write_file(temporary, content)
-        files.replace(temporary, path)
+        for temporary, path in hidden.items():
+            files.write_file(temporary, missing[path])
+        files.sync_files(list(hidden))
+        for temporary, path in hidden.items():
+            files.replace(temporary, path)
     except BaseException:
-        files.remove_file(temporary)
+        for temporary in hidden:
+            files.remove_file(temporary)
         raise
-    files.sync_folder(path.parent)
+    files.sync_folder(folder)
+
+
+def _is_kept(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def read_original(root: Path, content_hash: str) -> bytes:
+    """Return the bytes kept under that hash. Raise DamagedError where they cannot be read."""
+    try:
+        return original_path(root, content_hash).read_bytes()
+    except OSError as error:
+        raise DamagedError(f"the original {content_hash[:12]}… cannot be read: {error.strerror}") from error
 
 
 def remove_original(root: Path, content_hash: str) -> None:
@@ -41,13 +62,10 @@ def remove_original(root: Path, content_hash: str) -> None:
     files.remove_file(original_path(root, content_hash))
 
 
-def list_originals(root: Path) -> Iterator[Path]:
-    """Yield the path of everything under originals/, left-over temporary files included."""
+def list_originals(root: Path) -> list[Path]:
+    """Return the path of everything in originals/, left-over temporary files included."""
     folder = root / ORIGINALS_NAME
-    if folder.is_dir():
-        for inner in sorted(folder.iterdir()):
-            if inner.is_dir():
-                yield from sorted(inner.iterdir())
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def is_original(path: Path) -> bool:

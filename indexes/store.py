@@ -11,7 +11,7 @@ from indexes import ledger, listing
 from indexes.database import DATABASE_NAME, ReaderPool, connect_writer, is_made, transaction, typed_errors
 from indexes.errors import DamagedError, EmbeddingMismatchError, NotFoundError
 from indexes.lock import writer_lock
-from indexes.originals import original_path
+from indexes.originals import read_original
 from indexes.reading import VersionReader
 from indexes.records import EmbeddingIdentity, SplitterIdentity
 from indexes.rows import (
@@ -142,12 +142,7 @@ class Store:
         version = self.current_version()
         with self._pool.connection() as connection:
             content_hash = listing.original_hash(connection, version, document_id)
-        if content_hash is None:
-            return None
-        try:
-            return original_path(self.path, content_hash).read_bytes()
-        except OSError as error:
-            raise DamagedError(f"the original of document {document_id} cannot be read: {error.strerror}") from error
+        return None if content_hash is None else read_original(self.path, content_hash)
 
     def versions(self) -> list[VersionRow]:
         """Return the published versions that are kept, newest first."""

@@ -28,9 +28,11 @@ _CURRENT = re.compile(rb"[1-9][0-9]{0,17}\n")
 
 def make_folders(root: Path) -> None:
     """Make the folders of a knowledge base where they are missing."""
-    for name in (VERSIONS_NAME, SEGMENTS_NAME):
-        files.make_folder(root / name)
-    files.sync_folder(root)
+    missing = [root / name for name in (VERSIONS_NAME, SEGMENTS_NAME) if not (root / name).is_dir()]
+    for folder in missing:
+        files.make_folder(folder)
+    if missing:
+        files.sync_folder(root)
 
 
 def commit_folder(parent: Path, fill: Callable[[Path], str], keep: Callable[[Path], bool]) -> Path:
@@ -48,11 +50,10 @@ def commit_folder(parent: Path, fill: Callable[[Path], str], keep: Callable[[Pat
                 files.remove_folder(hidden)
                 return target
             files.remove_folder(target)
-        for path in hidden.rglob("*"):
-            if path.is_file():
-                files.sync_file(path)
-            else:
-                files.sync_folder(path)
+        inside = sorted(hidden.rglob("*"))
+        files.sync_files([path for path in inside if path.is_file()])
+        for folder in (path for path in inside if path.is_dir()):
+            files.sync_folder(folder)
         files.sync_folder(hidden)
         files.rename(hidden, target)
     except BaseException:
@@ -158,5 +159,6 @@ def write_current(root: Path, version: int) -> None:
     """Make `version` the one that readers open next: flushed first, then replaced at once."""
     temporary = root / (CURRENT_NAME + ".tmp")
     files.write_file(temporary, b"%d\n" % version)
+    files.sync_file(temporary)
     files.replace(temporary, root / CURRENT_NAME)
     files.sync_folder(root)

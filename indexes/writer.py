@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from indexes import ledger, maintenance, publishing, rollback
 from indexes.admission import check_document, half_vectors
 from indexes.database import DATABASE_NAME, transaction, typed_errors
 from indexes.errors import DocumentError, KBError, NotFoundError, UsageError
-from indexes.originals import remove_original, write_original
+from indexes.originals import read_original, remove_original, write_originals
 from indexes.records import Chunk, Document, EmbeddingIdentity, SplitterIdentity, document_id_of
 from indexes.rows import GcReport, KnownDocument, StoredDocument
 from indexes.states import StateExtras, drop_states, insert_chunks, insert_state, load_chunks, load_document
@@ -71,6 +72,26 @@ class Writer:
                     found[key] = np.frombuffer(blob, dtype="<f2").astype(np.float32)
         return found
 
+    @contextlib.contextmanager
+    def batch(self, originals: Iterable[bytes] = ()) -> Iterator[None]:
+        """Let many puts wait for the disk once: what is put in the block is durable when the block ends.
+
+        Each put is still a transaction of its own, and outlives a kill of the process at once; only a power failure
+        inside the block can undo whole puts, the last ones first. `originals` are kept durably before the block.
+        """
+        self._keep_originals({hashlib.sha256(content).hexdigest(): content for content in originals})
+        with self._writing() as connection:
+            connection.execute("PRAGMA synchronous=NORMAL")
+            try:
+                yield
+            finally:
+                connection.execute("PRAGMA synchronous=FULL")
+                with transaction(connection):  # flushes the log, earlier transactions included
+                    connection.execute(
+                        "INSERT INTO meta (key, value) VALUES ('batches', '1')"
+                        " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+                    )
+
     def put(
         self,
         document: Document,
@@ -96,7 +117,7 @@ class Writer:
             space = self._space(connection)
             halves = half_vectors(vectors, len(chunks), keys, ledger.identity_of(connection, space).dimension)
             if original is not None:
-                self._keep_original(document.content_hash, original)
+                self._keep_originals({document.content_hash: original})
             try:
                 with transaction(connection):
                     state = insert_state(connection, space, document, chunks, extras)
@@ -164,6 +185,21 @@ class Writer:
             return StoredDocument(
                 document, load_chunks(connection, found[0], document_id), "ready", 0, document.warnings
             )
+
+    def original(self, document_id: str) -> bytes | None:
+        """Return the bytes that the newest acknowledged state was read from, or None where they were not kept.
+
+        Raise NotFoundError for no such document, DamagedError where the kept bytes are gone.
+        """
+        with self._writing() as connection:
+            found = connection.execute(
+                "SELECT s.content_hash, s.has_original FROM documents d JOIN states s ON s.state_id = d.state_id"
+                " WHERE d.document_id = ?",
+                (document_id,),
+            ).fetchone()
+        if found is None:
+            raise NotFoundError(f"no document {document_id}")
+        return read_original(self._root, found[0]) if found[1] else None
 
     def change_identity(self, embedding: EmbeddingIdentity, splitter: SplitterIdentity | None = None) -> list[str]:
         """Let another embedder make the vectors from now on; return the ids of the documents to be put again.
@@ -256,11 +292,11 @@ class Writer:
             return set()
         return drop_states(connection, [state_id])[1]
 
-    def _keep_original(self, content_hash: str, original: bytes) -> None:
+    def _keep_originals(self, contents: Mapping[str, bytes]) -> None:
         try:
-            write_original(self._root, content_hash, original)
+            write_originals(self._root, contents)
         except OSError as error:
-            raise KBError(f"the original cannot be kept: {error.strerror or error}") from error
+            raise KBError(f"originals cannot be kept: {error.strerror or error}") from error
 
     def _remove_originals(self, hashes: set[str]) -> None:
         for content_hash in hashes:
