@@ -15,16 +15,16 @@ def safe_cut(text: str, start: int, cut: int, end: int) -> int:
     64 code points; longer ones are cut at `cut`, so that no text can escape a limit.
     """
     for place in range(cut, max(start, cut - _LONGEST_CLUSTER), -1):
-        if not is_joined(text, place):
+        if not is_joined(text, place, start):
             return place
     for place in range(cut + 1, min(end, cut + _LONGEST_CLUSTER)):
-        if not is_joined(text, place):
+        if not is_joined(text, place, start):
             return place
     return cut
 
 
-def is_joined(text: str, place: int) -> bool:
-    """Return whether the characters on both sides of `place` belong together."""
+def is_joined(text: str, place: int, start: int) -> bool:
+    """Return whether the characters on both sides of `place` belong together; flags pair up from `start`."""
     before, after = text[place - 1], text[place]
     if after < "\u0300":
         return before == "\r" and after == "\n"
@@ -34,7 +34,7 @@ def is_joined(text: str, place: int) -> bool:
         return "\udc00" <= after <= "\udfff"
     if _is_flag_letter(after) and _is_flag_letter(before):
         first = place - 1
-        while first > 0 and place - first < _LONGEST_CLUSTER and _is_flag_letter(text[first - 1]):
+        while first > start and _is_flag_letter(text[first - 1]):
             first -= 1
         return (place - first) % 2 == 1
     return False

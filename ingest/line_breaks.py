@@ -10,7 +10,8 @@ _NUMERAL = "一二三四五六七八九十百千零〇两"
 _SHORT_LINE = rf"[^{BREAKS}。！？；，.!?]{{0,24}}(?=[{BREAKS}]|\Z)"
 
 # A line that is one piece by itself, whatever marks are in it: heading, table row, rule, comment of code.
-WHOLE_LINE = re.compile(rf"(?:\#{{1,6}}\s|\||[-=*_~+]{{3,}}\s*(?=[{BREAKS}]|\Z)|>>>\s|//\s)[^{BREAKS}]*")
+WHOLE_LINE = re.compile(rf"(?:\#{{1,6}}\s|\||[-=*_~+]{{3,}}[^\S{BREAKS}]*(?=[{BREAKS}]|\Z)|>>>\s|//\s)[^{BREAKS}]*")
+WHOLE_LINE_FIRST = frozenset("#|-=*_~+>/`")
 FENCE = re.compile(rf"(?P<fence>```+|~~~+)[^{BREAKS}]*")
 # A line that begins something new: list items, numbered clauses and headings, prompts, labels, indented paragraphs.
 _ITEM = re.compile(
@@ -80,8 +81,8 @@ def line_break_ends(text: str, line_start: int, line_end: int, next_start: int, 
     line = text[line_start:line_end].strip()
     if "\t" in line or "   " in line:
         return True
-    next_end = text.find("\n", content)
-    next_length = (next_end if next_end >= 0 else len(text)) - content
+    next_end = text.find("\n", content, content + 3 * _LONGEST_WRAPPED)
+    next_length = (next_end if next_end >= 0 else min(len(text), content + 3 * _LONGEST_WRAPPED)) - content
     length = len(line)
     if is_cjk(last) or is_cjk(first):
         return _cjk_break_ends(line, length, text[content : content + min(next_length, _SHORT_CJK + 1)], next_length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ingest.clusters import safe_cut
 from ingest.marks import CLOSERS
@@ -74,7 +75,7 @@ def _cut_at(
     if not patterns:
         return _cut_characters(text, start, end, room, measure)
     bounds = [start, *(found.end() for found in patterns[0].finditer(text, start, end)), end]
-    parts = [trimmed for a, b in zip(bounds, bounds[1:], strict=False) if (trimmed := trim(text, a, b))[0] < trimmed[1]]
+    parts = [trimmed for a, b in pairwise(bounds) if (trimmed := trim(text, a, b))[0] < trimmed[1]]
     pieces: list[tuple[int, int, int]] = []
     for (a, b), tokens in zip(parts, measure.spans(text, parts), strict=True):
         if tokens > room:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from ingest.clusters import extends
-from ingest.line_breaks import FENCE, WHOLE_LINE, line_break_ends
+from ingest.line_breaks import FENCE, WHOLE_LINE, WHOLE_LINE_FIRST, line_break_ends
 from ingest.marks import (
     BREAK,
     BREAKS,
@@ -27,7 +27,7 @@ from ingest.marks import (
 )
 from ingest.stops import ascii_stop
 
-_BLANK_LINE = re.compile(rf"[{BREAKS}][^\S{BREAKS}]*(?!\n)[{BREAKS}]")
+_BLANK_LINE = re.compile(rf"(?>\r\n|[{BREAKS}])[^\S{BREAKS}]*[{BREAKS}]")
 _SPEECH = re.compile(r"[\u4e00-\u9fff]{0,6}?(?:说|說|道|问|問|喊|叫|答|笑|叹|吼|嚷|念)(?:着|道|了)?[，。！,…]")
 _SPEECH_BEFORE = frozenset("：:，,。！？—说說道问問喊叫答曰云称想")
 _AFTER_ELLIPSIS = frozenset("等的地得之和与")
@@ -65,8 +65,9 @@ class _Scan:
 
     def run(self) -> list[tuple[int, int]]:
         text = self.text
+        length = len(text)
         search = CANDIDATE.search
-        position = self._skip(0)
+        position = self._open(0, self._content(0), broken=True)
         while found := search(text, position):
             position = found.start()
             character = text[position]
@@ -79,51 +80,62 @@ class _Scan:
                 position = self._enclosure(position, character)
             else:
                 position = self._line_break(position)
-        if self.start < len(text):
-            self._close(len(text))
+        if self.start < length:
+            self._close(length)
         return self.spans
+
+    def _content(self, position: int) -> int:
+        """Return where the next character is that is not white space."""
+        text = self.text
+        if position < len(text) and text[position].isspace():
+            found = SPACE.match(text, position)
+            return found.end() if found else position
+        return position
 
     def _close(self, end: int) -> int:
         """End the current sentence at `end` and return where the next one begins."""
         text = self.text
-        following = SPACE.match(text, end)
-        begin = following.end() if following else end
-        # A closing mark that a line break tore off still belongs to this sentence.
-        if begin < len(text) and text[begin] in CLOSERS:
-            closing = CLOSING_RUN.match(text, begin)
-            if closing:
-                return self._close(closing.end())
-        if end < len(text) and begin == end and extends(text[end]):
-            return self._close(_after_marks(text, end))
+        begin = self._content(end)
+        while begin < len(text):
+            # A closing mark that a line break tore off still belongs to this sentence, and so do combining marks.
+            if closing := CLOSING_RUN.match(text, begin):
+                end = closing.end()
+            elif begin == end and extends(text[begin]):
+                end = _after_marks(text, end)
+            else:
+                break
+            begin = self._content(end)
         while end > self.start and text[end - 1].isspace():
             end -= 1
         if end > self.start:
             self.spans.append((self.start, end))
-        return self._skip(end)
+        return self._open(end, begin, broken=False)
 
-    def _skip(self, end: int) -> int:
-        """Begin a sentence at the first non-blank character from `end`; swallow lines that are pieces by themselves."""
+    def _open(self, end: int, begin: int, broken: bool) -> int:
+        """Begin a sentence at `begin`, white space after `end` skipped; swallow lines that are pieces by themselves."""
         text = self.text
         while True:
-            found = SPACE.match(text, end)
-            begin = found.end() if found else end
             self.start = begin
-            if begin >= len(text):
+            if begin >= len(text) or not (broken or self._has_break(end, begin)):
                 return begin
-            if end == 0:
-                pass
-            elif begin > end and BREAK.search(text, end, begin):
-                self.line = begin
-            else:
+            self.line = begin
+            if not self.fence and text[begin] not in WHOLE_LINE_FIRST:
                 return begin
             whole = self._whole_line(begin)
             if whole == begin:
                 return begin
             self.spans.append((begin, len(text[begin:whole].rstrip()) + begin))
-            end = whole
+            end, begin, broken = whole, self._content(whole), False
+
+    def _has_break(self, start: int, end: int) -> bool:
+        return (
+            end > start
+            and not (end == start + 1 and self.text[start] == " ")
+            and bool(BREAK.search(self.text, start, end))
+        )
 
     def _whole_line(self, begin: int) -> int:
-        """Return the end of the line at `begin` if it is kept whole (table, heading, rule, fenced code), else `begin`."""
+        """Return the end of the line at `begin` if it is kept whole (table, heading, fenced code), else `begin`."""
         text = self.text
         fence = FENCE.match(text, begin)
         if fence:
@@ -164,8 +176,7 @@ class _Scan:
         if any(mark in "。！？!?；" for mark in text[position:end]):
             return True
         if after.isspace():
-            following = SPACE.match(text, end)
-            begin = following.end() if following else end
+            begin = self._content(end)
             return begin >= len(text) or not "a" <= text[begin] <= "z"
         return end - position > 1 and after not in _AFTER_ELLIPSIS
 
@@ -176,8 +187,7 @@ class _Scan:
         if found is None:
             return position + 1
         end = found.end()
-        has_break = BREAK.search(text, position, end) is not None
-        if has_break:
+        if len(found.group().splitlines()) > 1:
             if _BLANK_LINE.search(text, position, end):
                 return position + 1
             for line_break in BREAK.finditer(text, position, end):
@@ -205,8 +215,7 @@ class _Scan:
         if opener not in QUOTES and not at_start and mark not in "。｡":
             return end
         if after.isspace():
-            following = SPACE.match(text, end)
-            begin = following.end() if following else end
+            begin = self._content(end)
             return end if begin < len(text) and "a" <= text[begin] <= "z" else self._close(end)
         if mark in ".!?" and after.isascii():
             return end
@@ -220,16 +229,13 @@ class _Scan:
 
     def _line_break(self, position: int) -> int:
         text = self.text
-        found = SPACE.match(text, position)
-        content = found.end() if found else position + 1
+        content = self._content(position)
         if content >= len(text):
             return self._close(position)
-        line_break = BREAK.match(text, position)
-        next_line = line_break.end() if line_break else position + 1
+        next_line = position + (2 if text.startswith("\r\n", position) else 1)
         if (
-            BREAK.search(text, next_line, content)
-            or WHOLE_LINE.match(text, content)
-            or FENCE.match(text, content)
+            (content > next_line and BREAK.search(text, next_line, content))
+            or (text[content] in WHOLE_LINE_FIRST and (WHOLE_LINE.match(text, content) or FENCE.match(text, content)))
             or line_break_ends(text, self.line, position, next_line, content)
         ):
             return self._close(position)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from langchain_core.documents import Document as LangChainDocument
 from langchain_text_splitters import TextSplitter
@@ -187,7 +188,7 @@ def _cut_at_bounds(text: str, spans: list[tuple[int, int]], bounds: list[int]) -
     for start, end in spans:
         inner = bounds[bisect_right(bounds, start) : bisect_right(bounds, end - 1)]
         edges = [start, *inner, end]
-        cut.extend(part for a, b in zip(edges, edges[1:], strict=False) if (part := trim(text, a, b))[0] < part[1])
+        cut.extend(part for a, b in pairwise(edges) if (part := trim(text, a, b))[0] < part[1])
     return cut
 
 

@@ -16,167 +16,26 @@ from ingest.marks import (
     is_cjk,
 )
 
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
 # Never the last word of a sentence, unless a word that usually begins one follows.
-ABBREVIATIONS = frozenset(
-    [
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "mx",
-        "prof",
-        "rev",
-        "hon",
-        "gov",
-        "sen",
-        "rep",
-        "gen",
-        "col",
-        "maj",
-        "capt",
-        "cmdr",
-        "lt",
-        "sgt",
-        "cpl",
-        "pres",
-        "supt",
-        "st",
-        "mt",
-        "ft",
-        "messrs",
-        "vs",
-        "cf",
-        "viz",
-        "approx",
-        "resp",
-        "ca",
-        "al",
-        "eds",
-        "etc",
-        "inc",
-        "ltd",
-        "co",
-        "corp",
-        "jr",
-        "sr",
-        "bros",
-        "dept",
-        "est",
-        "esp",
-        "incl",
-        "excl",
-        "ave",
-        "blvd",
-        "rd",
-        "ph",
-        "ed",
-        "trans",
-        "repr",
-        "vgl",
-        "bzw",
-        "i.e",
-        "e.g",
-        "a.k.a",
-    ]
+ABBREVIATIONS = _words(
+    "dr mr mrs ms mx prof rev hon gov sen rep gen col maj capt cmdr lt sgt cpl pres supt st mt ft messrs vs cf "
+    "viz approx resp ca al eds etc inc ltd co corp jr sr bros dept est esp incl excl ave blvd rd ph ed trans "
+    "repr vgl bzw i.e e.g a.k.a ph.d"
 )
 # Abbreviations only before a number or a bracket.
-NUMBERED = frozenset(
-    [
-        "no",
-        "nos",
-        "fig",
-        "figs",
-        "eq",
-        "eqs",
-        "sec",
-        "secs",
-        "ch",
-        "chap",
-        "vol",
-        "vols",
-        "pp",
-        "p",
-        "art",
-        "pt",
-        "tab",
-        "ref",
-        "refs",
-        "app",
-        "ver",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "sept",
-        "oct",
-        "nov",
-        "dec",
-        "line",
-        "ll",
-        "n",
-        "fl",
-    ]
+NUMBERED = _words(
+    "no nos fig figs eq eqs sec secs ch chap vol vols pp p art pt tab ref refs app ver jan feb mar apr jun jul "
+    "aug sep sept oct nov dec line ll n fl"
 )
-STARTERS = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "this",
-        "that",
-        "these",
-        "those",
-        "there",
-        "he",
-        "she",
-        "it",
-        "they",
-        "we",
-        "you",
-        "i",
-        "in",
-        "on",
-        "at",
-        "as",
-        "if",
-        "so",
-        "but",
-        "and",
-        "or",
-        "however",
-        "when",
-        "while",
-        "after",
-        "before",
-        "since",
-        "because",
-        "although",
-        "then",
-        "for",
-        "from",
-        "with",
-        "what",
-        "who",
-        "why",
-        "how",
-        "where",
-        "his",
-        "her",
-        "its",
-        "their",
-        "our",
-        "my",
-        "your",
-        "no",
-        "not",
-        "yes",
-        "please",
-        "see",
-    ]
+STARTERS = _words(
+    "the a an this that these those there he she it they we you i in on at as if so but and or however when "
+    "while after before since because although then for from with what who why how where his her its their our "
+    "my your no not yes please see"
 )
 _WORD_END = re.compile(r"[A-Za-z][A-Za-z.\-]{0,30}$")
 _NUMBER_END = re.compile(r"(?:\d{1,3}|[0-9０-９]{1,3}(?:[.．][0-9０-９]{1,3})*|[ivxIVX]{1,5}|[A-Za-z])$")
@@ -191,7 +50,10 @@ def ascii_stop(text: str, position: int, sentence_start: int) -> tuple[int, bool
 
     `sentence_start` is where the current sentence began; it tells list marks (`3.`) from numbers at a sentence's end.
     """
-    run_end = position + 1 if text[position] == "．" else _end(ASCII_RUN, text, position)
+    after = text[position + 1 : position + 2]
+    if after.isalnum() and after.isascii():
+        return position + 1, False
+    run_end = _end(ASCII_RUN, text, position + 1)
     end = _closing_end(text, position, run_end, sentence_start)
     length = len(text)
     if end == length:
@@ -201,7 +63,9 @@ def ascii_stop(text: str, position: int, sentence_start: int) -> tuple[int, bool
         return run_end, False
     if following in CONTINUING and not following.isspace():
         return end, False
-    next_start = _end(SPACE, text, end)
+    next_start = end + 1 if following == " " else end
+    if next_start < length and text[next_start].isspace():
+        next_start = _end(SPACE, text, next_start)
     if next_start == length:
         return end, True
     upcoming = text[next_start]
@@ -233,6 +97,8 @@ def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
 
 def _closing_end(text: str, position: int, run_end: int, sentence_start: int) -> int:
     """Return the end of the closing marks after the run; a straight quote counts only where it can be a closing one."""
+    if run_end >= len(text) or text[run_end].isspace():
+        return _end(FOOTNOTES, text, run_end) if text.startswith(" [", run_end) else run_end
     end = _end(ASCII_CLOSING_RUN, text, run_end)
     for index in range(run_end, end):
         if text[index] in SPACED_CLOSERS:
@@ -255,23 +121,30 @@ def _is_abbreviation(text: str, position: int, next_start: int, sentence_start: 
     before = text[max(sentence_start, position - 32) : position]
     if not before:
         return True
-    number = _NUMBER_END.search(before)
+    last = before.rsplit(None, 1)[-1]
+    if len(last) > 5 and last.isascii() and last.isalpha() and len(last) < len(before):
+        return last.lower() in ABBREVIATIONS and not _starts_sentence(text, next_start)
+    number = _NUMBER_END.search(last) if before[-1:] == last[-1:] else None
     if number and _is_list_mark(text, position - len(number.group()), sentence_start, next_start == position + 1):
         return True
     if number and text[next_start].isdigit() and is_cjk(before[-len(number.group()) - 1]):
         return True  # a decimal that a line break tore apart: 第3.⏎2节
-    word = _WORD_END.search(before)
-    if word is None or closed:
+    word = None if closed else _WORD_END.search(last)
+    if word is None:
         return False
-    token = word.group().lower()
-    parts = token.split(".")
-    following = _WORD.match(text, next_start)
-    starter = following is not None and following.group().lower() in STARTERS
-    if all(len(part) == 1 for part in parts) or token in ABBREVIATIONS or token == "ph.d":
-        return not starter
-    if token in NUMBERED:
+    abbreviation = word.group().lower()
+    parts = abbreviation.split(".")
+    if all(len(part) == 1 for part in parts) or abbreviation in ABBREVIATIONS:
+        return not _starts_sentence(text, next_start)
+    if abbreviation in NUMBERED:
         return text[next_start].isdigit() or text[next_start] in "([#"
     return False
+
+
+def _starts_sentence(text: str, position: int) -> bool:
+    """Return whether the word at `position` is one that usually begins a sentence."""
+    word = _WORD.match(text, position)
+    return word is not None and word.group().lower() in STARTERS
 
 
 def _is_list_mark(text: str, number_start: int, sentence_start: int, tight: bool) -> bool:
