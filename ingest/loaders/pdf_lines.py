@@ -22,6 +22,9 @@ _DIVIDED = re.compile("[\ufffe\x02]")
 _COMPATIBLE = re.compile("[\ufb00-\ufb06\u2f00-\u2fdf\u2e80-\u2eff\uf900-\ufaff]")
 
 
+_USUAL_SIZE = 10.0  # points; where a font does not tell its size
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One printed line. Lengths are in points, `y` is the base line and grows upwards, `size` is the font's.
@@ -82,26 +85,36 @@ def _placed_lines(textpage: Any, rotation: int) -> Iterator[Line]:
             divided = end - position < len(raw) and end < len(text) and bool(_DIVIDED.match(text[end]))
             cleaned = readable(part)
             if cleaned:
-                offset = len(part) - len(part.lstrip())
-                first = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, position + offset)
-                last = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, position + len(part.rstrip()) - 1)
-                yield _place(textpage, first, last, cleaned, divided, rotation, box, matrix)
+                yield _place(textpage, position, part, cleaned, divided, rotation, box, matrix)
             position = end + 1
         position += 1  # "\r\n" is two characters long, the first counted above
 
 
 def _place(
-    textpage: Any, first: int, last: int, text: str, divided: bool, rotation: int, box: Any, matrix: Any
+    textpage: Any, position: int, raw: str, text: str, divided: bool, rotation: int, box: Any, matrix: Any
 ) -> Line:
-    pdfium.FPDFText_GetMatrix(textpage, first, matrix)
-    scale = (matrix.c**2 + matrix.d**2) ** 0.5 or 1.0
-    size = pdfium.FPDFText_GetFontSize(textpage, first) * scale
+    """Return the line whose characters `raw` begin at `position` of the page's text."""
+    offsets = [offset for offset, character in enumerate(raw) if not character.isspace()]
+    first, middle, last = (
+        pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, position + offset)
+        for offset in (offsets[0], offsets[len(offsets) // 2], offsets[-1])
+    )
+    # The median of three characters: a line may begin or end with a raised mark or a note in the margin.
+    types = []
+    for index in (first, middle, last):
+        pdfium.FPDFText_GetMatrix(textpage, index, matrix)
+        size = pdfium.FPDFText_GetFontSize(textpage, index) * (matrix.c**2 + matrix.d**2) ** 0.5
+        types.append((size, _turned_point(matrix.e, matrix.f, rotation)[1]))
+    size, y = sorted(types)[1]
+    if size <= 0.5:
+        size = _USUAL_SIZE
     pdfium.FPDFText_GetLooseCharBox(textpage, first, box)
     start = _turned(box, rotation)[0]
-    y = _turned_point(matrix.e, matrix.f, rotation)[1]
     pdfium.FPDFText_GetLooseCharBox(textpage, last, box)
     end = _turned(box, rotation)[1]
-    return Line(text, start, end, y, size if size > 0.5 else 10.0, divided)
+    if start >= end:
+        start = end - width(text) * size / 2
+    return Line(text, start, end, y, size, divided)
 
 
 def _turned(box: Any, rotation: int) -> tuple[float, float]:

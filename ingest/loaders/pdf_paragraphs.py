@@ -18,6 +18,9 @@ _HYPHENATED = re.compile(r"([A-Za-z]+)[-\u2010]$")
 _OPEN_ADDRESS = re.compile(r"://\S*[/_.?&=-]$")
 _LAST_WORD = re.compile(r"[A-Za-z]+$")
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
+_JUSTIFIED_LINES = 3  # so many lines with the same end, and they are justified
+_LEAST_AT_MARGIN = 12  # lines of a document that end together, and they end at a margin
+_SHARE_AT_MARGIN = 0.012
 _NEAR = 12  # lines before and after that show how wide the column is
 
 
@@ -38,6 +41,7 @@ def assemble(pages: Sequence[list[Line]], breaks: Collection[tuple[int, int]] = 
     """
     spaced = spaces_scripts("\n".join(line.text for lines in pages[:50] for line in lines))
     words = _vocabulary(pages)
+    margins = _margins(pages)
     parts: list[str] = []
     length = 0
     page_starts: list[int] = []
@@ -64,7 +68,7 @@ def assemble(pages: Sequence[list[Line]], breaks: Collection[tuple[int, int]] = 
             length += len(separator) - hyphens
             starts.append(length)
             length += len(line.text)
-            before = _Before(line, _right_edge(lines, position), alone, joined)
+            before = _Before(line, *_column(lines, position, margins), alone, joined)
         page_starts.append(starts[0] if starts else length)
         line_starts.append(tuple(starts))
     page_starts.append(length)
@@ -73,10 +77,15 @@ def assemble(pages: Sequence[list[Line]], breaks: Collection[tuple[int, int]] = 
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """The line just added: the right edge of its column, whether it is a heading, how many lines it was joined to."""
+    """The line just added, with its place among those around it.
+
+    `edge` is how far its column reaches, `justified` whether it ends where several lines do, `alone` whether it is
+    a heading, `joined` how many lines of its paragraph stand before it.
+    """
 
     line: Line
     edge: float
+    justified: bool
     alone: bool
     joined: int
 
@@ -87,20 +96,28 @@ def _pitch(lines: list[Line]) -> float:
     return median(close) if close else 14.0
 
 
-def _right_edge(lines: list[Line], position: int) -> float:
-    """Return the right edge of the column that a line stands in.
+def _margins(pages: Sequence[list[Line]]) -> list[float]:
+    """Return where many lines of the document end: the right margins of its columns, in points."""
+    ends = Counter(round(line.right) for lines in pages for line in lines)
+    least = max(_LEAST_AT_MARGIN, _SHARE_AT_MARGIN * ends.total())
+    return [float(end) for end, times in ends.items() if times >= least]
 
-    That is where several lines around it end together, as justified lines do; or as far as any of them reaches.
+
+def _column(lines: list[Line], position: int, margins: Sequence[float]) -> tuple[float, bool]:
+    """Return how far lines around a line reach to the right, and whether the line ends at a margin.
+
+    That is where many lines of the document or several around it end; one that runs over does not hide it, and
+    closing punctuation may stand out a little.
     """
     line = lines[position]
-    edges: list[float] = []
+    furthest, together = line.right, 0
     for other in lines[max(0, position - _NEAR) : position + _NEAR + 1]:
         overlap = min(line.right, other.right) - max(line.left, other.left)
         if overlap > 0 and abs(other.left - line.left) < 8 * line.size:
-            edges.append(other.right)
-    furthest = max(edges, default=line.right)
-    shared, times = Counter(round(edge / 2) for edge in edges).most_common(1)[0] if edges else (0, 0)
-    return max(line.right, 2.0 * shared) if times >= 3 and 2 * shared > 0.8 * furthest else furthest
+            furthest = max(furthest, other.right)
+            together += abs(other.right - line.right) <= 0.15 * line.size
+    at_margin = any(-0.8 * line.size <= margin - line.right <= 0.15 * line.size for margin in margins)
+    return furthest, at_margin or (together > _JUSTIFIED_LINES and line.right >= 0.55 * furthest)
 
 
 def _same_style(previous: Line, line: Line) -> bool:
@@ -122,7 +139,7 @@ def _continues(before: _Before, line: Line, pitch: float, new_page: bool) -> boo
     step = previous.y - line.y
     new_column = step < -pitch
     if new_page or new_column:
-        return not _TERMINATOR.search(previous.text) and _is_full(previous, line, before.edge)
+        return not _TERMINATOR.search(previous.text) and _is_full(before, line)
     if step > 1.35 * pitch or step < -0.6 * line.size:
         return False
     if abs(step) < 0.3 * line.size:  # on the same base line: a cell of a table or a piece of a formula
@@ -132,19 +149,23 @@ def _continues(before: _Before, line: Line, pitch: float, new_page: bool) -> boo
     hanging = before.joined == 0 and (begins_item(previous.text) or not _TERMINATOR.search(previous.text))
     if indent > (6 if hanging else 0.9) * line.size:
         return False
-    if indent < -(4.5 if before.joined == 0 else 0.9) * line.size:
+    open_end = before.justified and not _TERMINATOR.search(previous.text)
+    if indent < -(4.5 if before.joined == 0 or open_end else 0.9) * line.size:
         return False
-    return _is_full(previous, line, before.edge)
+    return _is_full(before, line)
 
 
-def _is_full(previous: Line, line: Line, edge: float) -> bool:
-    """Tell whether the first word of `line` would not have fitted at the end of `previous`."""
+def _is_full(before: _Before, line: Line) -> bool:
+    """Tell whether the line before ends at its margin: the first word of `line` would not have fitted on it."""
+    previous = before.line
     unit = _UNIT.match(line.text)
     if unit is None:
         return False
+    if before.justified:
+        return True
     column = (line.right - line.left) / max(1, width(line.text))
     needed = column * width(unit.group())
-    room = edge - previous.right
+    room = before.edge - previous.right
     if room > 12 * previous.size:  # so much room is left only at the end of a paragraph, however long the word
         return False
     return room < needed + 0.6 * previous.size
