@@ -75,12 +75,13 @@ def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Eng
     if name == "openai":
         if not engine.base_url:
             raise ConfigurationError("the engine 'openai' needs engine.base_url; `kb doctor` looks for servers")
+        api_key = _server_key(engine)
         from kb.engines.openai import OpenAIEngine
 
         return OpenAIEngine(
             engine.base_url,
             engine.model,
-            api_key=_server_key(engine),
+            api_key=api_key,
             dialect=engine.dialect,
             window=engine.window or 8192,
             connect_seconds=engine.connect_seconds,

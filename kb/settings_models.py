@@ -109,7 +109,7 @@ class IngestSettings(Section):
     max_mb: int = Field(default=256, ge=1, le=1_048_576, description="MiB of one file at most")
     allow_hosts: list[str] = Field(
         default_factory=list,
-        description="hosts (`name` or `name:port`) that may be fetched from although their address is private",
+        description="private hosts (`name`, `name:port`) and networks (`10.0.0.0/8`) that may be fetched from",
     )
     passwords: list[str] = Field(
         default_factory=list, repr=False, description="passwords that are tried on encrypted documents"

@@ -53,19 +53,24 @@ def ingest(
     from ingest.stopping import IngestInterrupted
 
     interrupted = False
-    with session.application(config, {"ingest.workers": workers}) as application:
+    message = "stopping; what is done is kept, and the next ingest goes on from there"
+    with (
+        signals.stop_event(message, _PATIENCE) as stop,
+        session.application(config, {"ingest.workers": workers}) as application,
+    ):
         chosen = _targets(targets or [], application.settings)
-        message = "stopping; what is done is kept, and the next ingest goes on from there"
-        with signals.stop_event(message, _PATIENCE) as stop, progress.shown(quiet) as listener:
+        pipeline = application.pipeline(kb, create=not dry_run, force=force)
+        with progress.shown(quiet) as listener:
             try:
-                report = application.pipeline(kb, create=not dry_run, force=force).ingest(
+                report = pipeline.ingest(
                     chosen, prune=prune, dry_run=dry_run, force=force, on_progress=listener, cancel=stop
                 )
             except IngestInterrupted as error:
                 if error.report is None:
                     raise typer.Exit(signals.INTERRUPTED) from None
                 report, interrupted = error.report, True
-    _print(report, as_json, application.name(kb))
+        name = application.name(kb)
+    _print(report, as_json, name)
     if interrupted:
         raise typer.Exit(signals.INTERRUPTED)
     if report.failed:

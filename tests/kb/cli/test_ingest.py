@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,13 @@ import pytest
 from kb.settings import load_settings
 from kb.wiring import Application
 from tests.kb.cli.conftest import Run
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    """Serves a folder without writing a log."""
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Keep the test's output quiet."""
 
 
 def test_documents_go_in_and_stay_where_nothing_changed(run: Run, documents: Path, kb_home: Path) -> None:
@@ -105,6 +114,33 @@ def test_another_embedder_is_refused_with_the_command_that_helps(
     again = run("ingest", str(filled), "--force", "--json")
     assert (again.code, again.json["embedded"]) == (0, again.json["chunks"])
     assert run("search", "年休假", "--json").json["hits"]
+
+
+def test_a_page_goes_in_from_a_host_that_is_allowed(run: Run, documents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of a private address is refused, with the setting that allows it; then it is read and answers."""
+    (documents / "page.html").write_text(
+        "<html><head><title>门禁</title></head><body><article><h1>门禁</h1>"
+        "<p>仓库的备用钥匙放在前台的红色柜子里，由值班人员保管。借用时须登记姓名和时间。</p></article></body></html>",
+        encoding="utf-8",
+    )
+    handler = partial(QuietFiles, directory=str(documents))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}/page.html"
+            refused = run("ingest", address, "--json")
+            monkeypatch.setenv("KB_INGEST__ALLOW_HOSTS", f"127.0.0.1:{server.server_port}")
+            allowed = run("ingest", address, "--json")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (refused.code, refused.json["failed"][0]["error"]) == (3, "forbidden_address")
+    assert "ingest.allow_hosts" in refused.json["failed"][0]["detail"]
+    assert (allowed.code, allowed.json["added"]) == (0, 1), allowed.err
+    answer = run("ask", "仓库的备用钥匙放在哪里？", "--json").json
+    assert "红色柜子" in answer["answer"]
+    assert answer["citations"][0]["uri"] == address
 
 
 def test_an_interrupt_keeps_what_is_done(run: Run, documents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
