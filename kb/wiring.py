@@ -71,9 +71,10 @@ class Application:
         return self._open("manage", self.name(kb))
 
     def create(self, kb: str) -> bool:
-        """Create an empty knowledge base for the configured embedder; return False where it was there already."""
-        exists = self.name(kb) in self.knowledge_bases()
-        self._store_to_write(self.name(kb), create=True, force=True)
+        """Create an empty knowledge base, for whatever embedder fills it; return False where it was there already."""
+        name = self.name(kb)
+        exists = name in self.knowledge_bases()
+        self._open("manage", name, create=True)
         return not exists
 
     def pipeline(self, kb: str, *, create: bool = True, force: bool = False) -> Pipeline:

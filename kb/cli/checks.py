@@ -112,7 +112,7 @@ def _engine_detail(settings: Settings) -> str:
         from indexes.model_files import resolve_model
 
         folder = Path(settings.models.folder) if settings.models.folder else None
-        return f"qwen, {resolve_model(engine.model, 'qwen', settings.models.offline, folder)}"
+        return f"qwen, {resolve_model(engine.model, 'engine', settings.models.offline, folder)}"
     if engine.name == "openai":
         from kb.cli.probes import reach
 

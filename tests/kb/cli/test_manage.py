@@ -102,3 +102,15 @@ def test_status_and_gc(run: Run) -> None:
     assert (status["embedding"]["name"], status["engine"]["name"]) == ("hash", "extractive")
     assert "passages\t" in run("status").out
     assert run("gc", "--json").json["versions"] == 0
+
+
+def test_init_needs_no_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile whose models are not here yet can be set up; the ingest then says how to get them: exit code 6."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", "no-such-cache")
+    monkeypatch.setenv("MODELSCOPE_CACHE", "no-such-cache")
+    assert run("init", "--profile", "cpu").code == 0
+    Path("a.txt").write_text("一句话。", encoding="utf-8")
+    result = run("ingest", "a.txt")
+    assert result.code == 6
+    assert "BAAI/bge-small-zh-v1.5" in result.err.splitlines()[-1]
