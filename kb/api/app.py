@@ -29,7 +29,7 @@ Offsets count Unicode code points, half-open, over a document's text. Pages coun
 A body in JSON holds at most 64 KiB, a question 4,000 characters.
 
 Errors have one form, `{"error": {"code", "message", "request_id"}}`, and never repeat the input. The request's
-identity is also in the header `X-Request-ID`. A code may appear with these statuses:
+identity is also in the header `X-Request-ID`.
 
 """
 

@@ -100,6 +100,10 @@ function finish(turn, answer) {
     ...cards,
     foundPassages(answer.hits, answer.kb, refused ? "found_refused" : "found"));
   turn.sources.hidden = !turn.sources.textContent;
+  for (const quote of turn.sources.querySelectorAll("blockquote")) {
+    const mark = quote.querySelector("mark");
+    if (mark) quote.scrollTop = mark.offsetTop - quote.clientHeight / 3;
+  }
 }
 
 // The text with each [n] as a button that leads to its source, where there is one.

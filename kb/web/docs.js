@@ -7,12 +7,15 @@ export async function showApi(container, load) {
   const api = await load();
   const operations = Object.entries(api.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })));
+  const blocks = paragraphs(api.info.description);
   container.replaceChildren(
     make("h1", {}, `${api.info.title} ${api.info.version}`),
+    ...blocks.filter((block) => block.tagName === "P"),
     make("p", {}, make("a", { href: "/openapi.json" }, "openapi.json")),
     make("h2", {}, "Operations"),
     ...operations.map((one) => operationOf(one, api)),
-    ...paragraphs(api.info.description));
+    make("h2", {}, "Error codes"),
+    ...blocks.filter((block) => block.tagName !== "P"));
 }
 
 function operationOf({ path, method, operation }, api) {

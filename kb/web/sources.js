@@ -40,17 +40,27 @@ export function sourceCards(answer, prefix) {
 
 function card(n, citations, answer, prefix) {
   const first = citations[0];
-  const hit = answer.hits.find((one) => one.document_id === first.document_id
-    && citations.every((citation) => one.start <= citation.start && citation.end <= one.end));
   const spans = citations.map((citation) => [citation.start, citation.end]);
-  const passage = hit
-    ? markedText([...hit.text], hit.start, spans)
-    : citations.map((citation) => make("mark", {}, citation.quote));
   return make("article", { class: "source", id: `${prefix}-${n}`, tabindex: "-1" },
     head(String(n), first),
-    make("blockquote", {}, ...passage),
+    ...passages(citations, answer.hits),
     citations.every((citation) => citation.supported) ? "" : worded("p", "unsupported", {}, { class: "unsupported" }),
     actions(first, answer.kb, spans));
+}
+
+// Each quote within the passage that was found, or by itself where it lies beside it.
+function passages(citations, hits) {
+  const found = new Map();
+  for (const citation of citations) {
+    const hit = hits.find((one) => one.document_id === citation.document_id
+      && one.start <= citation.start && citation.end <= one.end);
+    const place = hit ?? { start: citation.start, text: citation.quote };
+    const key = hit ? hit.chunk_id : `${citation.start}-${citation.end}`;
+    if (!found.has(key)) found.set(key, { place, spans: [] });
+    found.get(key).spans.push([citation.start, citation.end]);
+  }
+  return [...found.values()].map(({ place, spans }) =>
+    make("blockquote", {}, ...markedText([...place.text], place.start, spans)));
 }
 
 function head(label, place) {

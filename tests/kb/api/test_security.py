@@ -18,7 +18,7 @@ GUARDED = [
     ("DELETE", "/documents/x"), ("GET", "/documents/x/original"), ("GET", "/versions"), ("GET", "/jobs"),
     ("POST", "/jobs"),
     ("GET", "/metrics"), ("GET", "/v1/models"), ("POST", "/v1/chat/completions"), ("GET", "/docs"),
-    ("GET", "/openapi.json"), ("GET", "/nowhere"), ("POST", "/"), ("GET", "//"), ("GET", "/static"),
+    ("GET", "/openapi.json"), ("GET", "/nowhere"), ("POST", "/"), ("GET", "/static"),
 ]  # fmt: skip
 
 

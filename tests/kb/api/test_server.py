@@ -36,6 +36,7 @@ class Process:
     """A `kb serve` that has said that it is ready."""
 
     def __init__(self, home: Path, *arguments: str, **more: str) -> None:
+        self.home = home
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [*KB, "serve", "--port", str(self.port), *arguments]
@@ -65,23 +66,61 @@ def home(filled_home: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(filled_home, tmp_path / "home"))
 
 
-@pytest.fixture
-def process(home: Path) -> Iterator[Process]:
-    one = Process(home)
+@pytest.fixture(scope="module")
+def process(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """Return a service that the tests of this module share; the last one ends it."""
+    one = Process(Path(shutil.copytree(filled_home, tmp_path_factory.mktemp("process") / "home")))
     yield one
     if one.process.poll() is None:
         one.process.kill()
         one.process.communicate()
 
 
-def test_serves_new_versions_of_other_processes_and_ends_on_sigterm(
-    home: Path, process: Process, tmp_path: Path
-) -> None:
+def test_port_in_use_is_one_clear_line(process: Process) -> None:
+    """A port that is taken is exit code 2 and one line that names it."""
+    command = [*KB, "serve", "--port", str(process.port)]
+    done = subprocess.run(command, env=environment(process.home), capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and str(process.port) in done.stderr and "Traceback" not in done.stderr
+
+
+def test_listening_off_loopback_needs_a_key(home: Path) -> None:
+    """Without a key, an address that others can reach is refused before anything listens."""
+    command = [*KB, "serve", "--host", "0.0.0.0", "--port", str(free_port())]
+    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and "KB_SERVE__API_KEY" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_key_address_and_read_only_reach_the_service(home: Path) -> None:
+    """With a key it listens on all addresses and answers only to the key, which no log holds; SIGINT is code 130."""
+    one = Process(home, "--host", "0.0.0.0", "--read-only", KB_SERVE__API_KEY="open-sesame")
+    try:
+        assert httpx.post(f"{one.url}/ask", json={"question": ENGLISH}).status_code == 401
+        headers = {"Authorization": "Bearer open-sesame", "Host": "kb.example.org"}
+        assert httpx.post(f"{one.url}/ask", json={"question": ENGLISH}, headers=headers).status_code == 200
+        response = httpx.post(f"{one.url}/documents", files={"file": ("a.txt", b"a")}, headers=headers)
+        assert response.status_code == 409 and response.json()["error"]["code"] == "read_only"
+    finally:
+        code, errors, _ = one.end(signal.SIGINT)
+    assert code == 130 and "Traceback" not in errors and "open-sesame" not in errors
+
+
+def test_memory_at_rest(process: Process) -> None:
+    """At rest, after 50 questions, the process holds less than 250 MB."""
+    for _ in range(50):
+        assert httpx.post(f"{process.url}/ask", json={"question": ENGLISH}).status_code == 200
+    status = Path(f"/proc/{process.process.pid}/status")
+    if not status.exists():
+        pytest.skip("needs /proc")
+    resident = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+    assert int(resident.split()[1]) < 250_000
+
+
+def test_serves_new_versions_of_other_processes_and_ends_on_sigterm(process: Process, tmp_path: Path) -> None:
     """What another process publishes is served without a restart; SIGTERM is a plain end; the log holds no question."""
     assert httpx.post(f"{process.url}/ask", json={"question": ENGLISH}).json()["version"] == 1
     (tmp_path / "new.txt").write_text("The lighthouse keeper is called Marisol Vane. She lives on the island.")
     done = subprocess.run(
-        [*KB, "ingest", str(tmp_path / "new.txt")], env=environment(home), capture_output=True, text=True
+        [*KB, "ingest", str(tmp_path / "new.txt")], env=environment(process.home), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     answer = httpx.post(f"{process.url}/ask", json={"question": "What is the lighthouse keeper called?"}).json()
@@ -91,49 +130,6 @@ def test_serves_new_versions_of_other_processes_and_ends_on_sigterm(
     assert f"serving http://127.0.0.1:{process.port} (Ctrl-C to stop)" in errors
     assert "POST /ask 200" in errors
     assert "lighthouse" not in errors and "nightly" not in errors and "Traceback" not in errors
-
-
-def test_ctrl_c_is_130(process: Process) -> None:
-    """SIGINT ends it with the exit code of an interruption and without a traceback."""
-    code, errors, _ = process.end(signal.SIGINT)
-    assert code == 130 and "Traceback" not in errors
-
-
-def test_port_in_use_is_one_clear_line(home: Path, process: Process) -> None:
-    """A port that is taken is exit code 2 and one line that names it."""
-    command = [*KB, "serve", "--port", str(process.port)]
-    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=30)
-    assert done.returncode == 2 and str(process.port) in done.stderr and "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
-def test_listening_off_loopback_needs_a_key(home: Path, host: str) -> None:
-    """Without a key, an address that others can reach is refused before anything listens."""
-    command = [*KB, "serve", "--host", host, "--port", str(free_port())]
-    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=30)
-    assert done.returncode == 2 and "KB_SERVE__API_KEY" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_a_key_opens_other_addresses_and_guards_them(home: Path) -> None:
-    """With a key it listens on all addresses, and answers only to the key; the key is in no log."""
-    one = Process(home, "--host", "0.0.0.0", KB_SERVE__API_KEY="open-sesame")
-    try:
-        assert httpx.post(f"{one.url}/ask", json={"question": ENGLISH}).status_code == 401
-        headers = {"Authorization": "Bearer open-sesame", "Host": "kb.example.org"}
-        assert httpx.post(f"{one.url}/ask", json={"question": ENGLISH}, headers=headers).status_code == 200
-    finally:
-        code, errors, _ = one.end()
-    assert code == 0 and "open-sesame" not in errors
-
-
-def test_read_only(home: Path) -> None:
-    """`--read-only` reaches the service."""
-    one = Process(home, "--read-only")
-    try:
-        response = httpx.post(f"{one.url}/documents", files={"file": ("a.txt", b"a")})
-        assert response.status_code == 409 and response.json()["error"]["code"] == "read_only"
-    finally:
-        one.end()
 
 
 def test_several_workers_share_a_port_and_end_together(home: Path) -> None:
@@ -164,14 +160,3 @@ def test_several_workers_share_a_port_and_end_together(home: Path) -> None:
     assert code == 0 and seconds < 15 and "Traceback" not in errors
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{one.url}/healthz", timeout=2)
-
-
-def test_memory_at_rest(process: Process) -> None:
-    """At rest, after 50 questions, the process holds less than 250 MB."""
-    for _ in range(50):
-        assert httpx.post(f"{process.url}/ask", json={"question": ENGLISH}).status_code == 200
-    status = Path(f"/proc/{process.process.pid}/status")
-    if not status.exists():
-        pytest.skip("needs /proc")
-    resident = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
-    assert int(resident.split()[1]) < 250_000

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from indexes.errors import EngineUnavailableError
+from kb.api import server
 from kb.api.dependencies import ServiceOptions
 from tests.fakes.slow_engine import SlowEngine
 from tests.kb.api.serving import ENGLISH, RunningService, check_error, sse
@@ -46,7 +47,7 @@ def test_a_client_that_goes_away_stops_its_work(serve_home: Serve, filled_home: 
 
 def test_a_client_that_leaves_the_queue_is_forgotten(serve_home: Serve, filled_home: Path) -> None:
     """A client that goes away while it waits for its turn never reaches the engine."""
-    engine = SlowEngine(pieces=60)
+    engine = SlowEngine(pieces=25)
     running = serve_home(filled_home, ServiceOptions(running=1, waiting=1), engine)
     with httpx.stream("POST", f"{running.url}/ask", json={"question": ENGLISH, "stream": True}, timeout=30) as first:
         assert engine.started.wait(10)
@@ -60,7 +61,7 @@ def test_a_client_that_leaves_the_queue_is_forgotten(serve_home: Serve, filled_h
 
 def test_deltas_arrive_as_they_are_written(serve_home: Serve, filled_home: Path) -> None:
     """The first pieces come long before the last: nothing gathers them on the way."""
-    running = serve_home(filled_home, engine=SlowEngine(seconds=0.05, pieces=40))
+    running = serve_home(filled_home, engine=SlowEngine(seconds=0.04, pieces=25))
     times: list[float] = []
     started = time.monotonic()
     with running.client.stream("POST", "/ask", json={"question": ENGLISH, "stream": True}) as response:
@@ -68,7 +69,7 @@ def test_deltas_arrive_as_they_are_written(serve_home: Serve, filled_home: Path)
             times.append(time.monotonic() - started)
             if name == "done":
                 break
-    assert len(times) > 20
+    assert len(times) > 12
     assert times[1] < 0.7 * times[-1]
 
 
@@ -104,15 +105,18 @@ def test_unexpected_failures_are_logged_and_hidden(
     assert records and records[0].exc_info is not None and records[0].exc_info[0] is ZeroDivisionError
 
 
-def test_stopping_ends_open_streams_in_time(serve_home: Serve, filled_home: Path) -> None:
-    """A service told to stop gives streams some seconds, ends them with `error`, and is gone within 15 seconds."""
+def test_stopping_ends_open_streams_in_time(
+    serve_home: Serve, filled_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service told to stop gives streams its seconds of grace, ends them with `error`, and is gone soon after."""
+    monkeypatch.setattr(server, "_GRACE_SECONDS", 2)
     engine = SlowEngine()
     running = serve_home(filled_home, engine=engine)
     with httpx.stream("POST", f"{running.url}/ask", json={"question": ENGLISH, "stream": True}, timeout=30) as response:
         events = sse(response)
         next(events)
         assert engine.started.wait(10)
-        assert running.stop() < 15
+        assert running.stop() < 5
         assert engine.stopped.is_set()
         name, data = list(events)[-1]
     assert name == "error" and json.loads(data)["error"]["code"] == "shutting_down"
