@@ -19,12 +19,12 @@ def original_path(root: Path, content_hash: str) -> Path:
 
 
 def write_originals(root: Path, contents: Mapping[str, bytes]) -> None:
-    """Keep each content durably under its hash, all of them with few waits. What is there in the same size is kept."""
+    """Keep each content durably under its hash, all of them with few waits. What is there already is left alone."""
     folder = root / ORIGINALS_NAME
     missing = {
         original_path(root, content_hash): content
         for content_hash, content in contents.items()
-        if not _is_kept(original_path(root, content_hash), len(content))
+        if not _is_kept(original_path(root, content_hash), content)
     }
     if not missing:
         return
@@ -45,8 +45,8 @@ def write_originals(root: Path, contents: Mapping[str, bytes]) -> None:
     files.sync_folder(folder)
 
 
-def _is_kept(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
+def _is_kept(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
 
 
 def read_original(root: Path, content_hash: str) -> bytes:
