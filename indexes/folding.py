@@ -54,6 +54,11 @@ def code_points(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
+def text_of(points: NDArray[np.uint32]) -> str:
+    """Return the text of these code points, whatever the array's shape."""
+    return points.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
+
+
 def _characters(text: str) -> str:
     """Return NFKC, case folding and simplification of `text`, invisible characters dropped.
 
@@ -63,13 +68,9 @@ def _characters(text: str) -> str:
     table, plain = _folding_tables()
     points = code_points(text)
     if plain[points].all():
-        return _text(table[points])
+        return text_of(table[points])
     composed = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text).casefold())
-    return _text(_simplification_table()[code_points(composed)])
-
-
-def _text(points: NDArray[np.uint32]) -> str:
-    return points.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
+    return text_of(_simplification_table()[code_points(composed)])
 
 
 @lru_cache(maxsize=1)
@@ -105,7 +106,7 @@ def _simplification_table() -> NDArray[np.uint32]:
     # A line break after each character: no phrase rule can reach over it, and any that expands shows itself.
     lines = np.full((before.size, 2), ord("\n"), dtype=np.uint32)
     lines[:, 0] = before
-    converted = code_points(opencc.OpenCC("t2s").convert(_text(lines)))
+    converted = code_points(opencc.OpenCC("t2s").convert(text_of(lines)))
     if converted.size != lines.size:
         raise ConfigurationError("this version of OpenCC turns single characters into several; install the pinned one")
     table[before] = converted[::2]

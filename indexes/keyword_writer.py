@@ -58,7 +58,8 @@ def _batches(entries: Iterable[KeywordEntry]) -> Iterator[list[KeywordEntry]]:
 
 def _write_batch(scratch: Path, number: int, batch: list[KeywordEntry]) -> Path:
     """Invert one batch: distinct terms, postings sorted by term and passage, and the units in order."""
-    folded = _PASSAGE_MARK.join(
+    # The line break ends the last sentence of a passage.
+    folded = f"\n{_PASSAGE_MARK}".join(
         fold(f"{entry.title}\n{entry.heading}\n{entry.text}").replace(_PASSAGE_MARK, " ") for entry in batch
     )
     pieces = cut(folded)
