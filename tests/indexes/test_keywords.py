@@ -13,10 +13,27 @@ from numpy.typing import NDArray
 
 from indexes import keyword_writer, keywords
 from indexes.errors import DamagedError, UsageError
-from indexes.keywords import B, K1, KeywordEntry, KeywordSearcher, KeywordSegment, write_keywords
+from indexes.keywords import K1, B, KeywordEntry, KeywordSearcher, KeywordSegment, write_keywords
 from indexes.text import query_terms, terms
 
-WORDS = "知识库 检索 向量 关键词 文档 回答 引用 页码 模型 显存 量化 qwen gpt-4 index segment delta".split()
+WORDS = [
+    "知识库",
+    "检索",
+    "向量",
+    "关键词",
+    "文档",
+    "回答",
+    "引用",
+    "页码",
+    "模型",
+    "显存",
+    "量化",
+    "qwen",
+    "gpt-4",
+    "index",
+    "segment",
+    "delta",
+]
 
 
 def passages(count: int, seed: int = 0) -> list[KeywordEntry]:

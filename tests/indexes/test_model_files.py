@@ -167,6 +167,6 @@ def test_hubs_out_of_reach_are_an_error_soon(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("MODELSCOPE_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     started = time.monotonic()
-    with pytest.raises(EngineUnavailableError, match="ModelScope.*Hugging Face"):
+    with pytest.raises(EngineUnavailableError, match=r"ModelScope.*Hugging Face"):
         resolve_model(NAME, "embedding", offline=False, models_folder=tmp_path)
     assert time.monotonic() - started < 12
