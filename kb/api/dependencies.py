@@ -58,10 +58,15 @@ class Service:
 
     def start(self) -> None:
         """Go on with what an earlier process left."""
-        if not self.options.read_only:
+        if self.options.read_only:
+            return
+        try:
             count = self.uploads.take_up()
-            if count:
-                logger.info("going on with %d uploads", count)
+        except KBError as error:
+            # Questions can be answered without the ledger of jobs.
+            logger.error("unfinished uploads cannot be taken up: %s", error)
+        else:
+            logger.info("going on with %d unfinished uploads", count)
 
     def close(self) -> None:
         """Stop the work in progress and wait for it a little."""

@@ -17,7 +17,6 @@ from typing import Generic, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from kb.api.errors import ClientGoneError
 from kb.api.limits import Gate, until_gone
 
 T = TypeVar("T")
@@ -25,7 +24,6 @@ T = TypeVar("T")
 # Events that a slow client may lag behind before the engine is made to wait.
 _LAG = 64
 _ALIVE_SECONDS = 15.0
-_STALLED_SECONDS = 60.0
 
 
 class _End:
@@ -138,8 +136,8 @@ def event_text(name: str, data: Mapping[str, object]) -> bytes:
 class EventStream(Response):
     """A response of server-sent events.
 
-    It ends the work (`stop`) when the client has gone or has not read for a minute, and sends a comment line in every
-    quarter of a minute in which there is nothing to say, so that proxies keep the connection.
+    It ends the work (`stop`) when the client has gone, and sends a comment line in every quarter of a minute in which
+    there is nothing to say, so that proxies keep the connection.
     """
 
     media_type = "text/event-stream"
@@ -176,19 +174,11 @@ class EventStream(Response):
                     following = None
                 if text is None:
                     break
-                await _send_within(send, text)
+                await send({"type": "http.response.body", "body": text, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             if following is not None:
                 following.cancel()
-
-
-async def _send_within(send: Send, text: bytes) -> None:
-    try:
-        async with asyncio.timeout(_STALLED_SECONDS):
-            await send({"type": "http.response.body", "body": text, "more_body": True})
-    except TimeoutError:
-        raise ClientGoneError from None
 
 
 async def _next(events: AsyncIterator[bytes]) -> bytes | None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
 import re
 import threading
 import time
 import unicodedata
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
+from indexes import files
 from indexes.errors import KBError, LockedError
 from ingest.job_ledger import JobLedger, JobRun, RunStatus
 from ingest.jobs import Ingesting
@@ -178,18 +177,13 @@ def safe_name(name: str) -> str:
 
 def _write(data: BinaryIO, path: Path) -> None:
     """Write a file so that it is there whole or not at all, also after a loss of power."""
-    hidden = path.with_name(f".{uuid.uuid4().hex}")
+    hidden = files.hidden_path(path.parent)
     try:
         with hidden.open("xb") as out:
             while piece := data.read(_COPY_BYTES):
                 out.write(piece)
-            out.flush()
-            os.fsync(out.fileno())
-        hidden.replace(path)
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        files.sync_file(hidden)
+        files.replace(hidden, path)
+        files.sync_folder(path.parent)
     finally:
         hidden.unlink(missing_ok=True)

@@ -14,15 +14,21 @@ from kb.records import Message, Prompt, Usage
 
 
 class SlowEngine:
-    """Yields `pieces` of text, `seconds` apart; each cites the first passage. `failure` is raised in the middle."""
+    """Yields `pieces` of text, `seconds` apart; each cites the first passage. `failure` is raised in the middle.
+
+    A piece is `text`, or the beginning of the first passage.
+    """
 
     name = "slow"
     window = 1_000_000
 
-    def __init__(self, seconds: float = 0.05, pieces: int = 10_000, failure: Exception | None = None) -> None:
+    def __init__(
+        self, seconds: float = 0.05, pieces: int = 10_000, failure: Exception | None = None, text: str = ""
+    ) -> None:
         self.seconds = seconds
         self.pieces = pieces
         self.failure = failure
+        self.text = text
         self.started = threading.Event()
         self.stopped = threading.Event()
 
@@ -33,15 +39,19 @@ class SlowEngine:
     def stream(self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event) -> Iterator[str | Usage]:
         """Yield the first passage's beginning again and again."""
         self.started.set()
-        quote = prompt.passages[0].hit.text[:20].replace("\n", " ")
-        for count in range(self.pieces):
-            if cancel.wait(self.seconds):
+        quote = self.text or prompt.passages[0].hit.text[:20].replace("\n", " ")
+        try:
+            for count in range(self.pieces):
+                if cancel.wait(self.seconds):
+                    return
+                if self.failure is not None and count == 2:
+                    raise self.failure
+                yield f"{quote}。[1]"
+            yield Usage(self.count_tokens(prompt.messages), self.pieces)
+        finally:
+            # Whoever reads the pieces may also stop reading them when it is cancelled.
+            if cancel.is_set():
                 self.stopped.set()
-                return
-            if self.failure is not None and count == 2:
-                raise self.failure
-            yield f"{quote}。[1]"
-        yield Usage(self.count_tokens(prompt.messages), self.pieces)
 
     def close(self) -> None:
         """Hold nothing."""

@@ -155,6 +155,31 @@ def test_too_many_idle_connections_do_not_shut_others_out(serve_home: Serve, mon
         sock.close()
 
 
+def test_idle_kept_connections_make_room_too(serve_home: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections kept alive after a request count as idle: they, not the newcomer, are closed over the bound."""
+    monkeypatch.setattr(connection, "CONNECTIONS", 5)
+    running = serve_home()
+    kept = [httpx.Client(base_url=running.url, trust_env=False) for _ in range(8)]
+    for client in kept:
+        assert client.get("/healthz").status_code == 200
+        client.get("/healthz")
+    for client in kept:
+        client.close()
+
+
+def test_bodies_that_nobody_awaits_are_cut_off(serve_home: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that is answered before its body is there may not go on sending it for ever."""
+    monkeypatch.setattr(connection, "REST_SECONDS", 0.5)
+    running = serve_home()
+    with socket.create_connection(("127.0.0.1", running.port), timeout=5) as sock:
+        sock.sendall(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        started = time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() - started < 4:
+                sock.sendall(b"1\r\nx\r\n")
+                time.sleep(0.05)
+
+
 def test_dripping_body_times_out(serve_home: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that does not arrive within its time is answered 408."""
     from kb.api.limits import BodyLimit

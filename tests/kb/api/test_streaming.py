@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from indexes.errors import EngineUnavailableError
-from kb.api import server
+from kb.api import connection, server
 from kb.api.dependencies import ServiceOptions
 from tests.fakes.slow_engine import SlowEngine
 from tests.kb.api.serving import ENGLISH, RunningService, check_error, sse
@@ -43,6 +43,21 @@ def test_a_client_that_goes_away_stops_its_work(serve_home: Serve, filled_home: 
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert 'kb_questions_total{outcome="stopped"} 1.0' in running.client.get("/metrics").text
+
+
+def test_a_client_that_does_not_read_is_cut_off(
+    serve_home: Serve, filled_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that asks for a stream and never reads it is closed, and its work ends."""
+    monkeypatch.setattr(connection, "READ_SECONDS", 0.5)
+    engine = SlowEngine(seconds=0.0005, text="x" * 50_000)
+    running = serve_home(filled_home, engine=engine)
+    data = json.dumps({"question": ENGLISH, "stream": True}).encode()
+    head = f"POST /ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n"
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as sock:
+        sock.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + data)
+        assert engine.started.wait(10)
+        assert engine.stopped.wait(10)
 
 
 def test_a_client_that_leaves_the_queue_is_forgotten(serve_home: Serve, filled_home: Path) -> None:
