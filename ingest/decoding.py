@@ -39,6 +39,7 @@ _HINT_BONUS = 0.15
 _WIDE_HANDICAP = 0.4
 
 _LEAST_SCORE = -0.5  # below this the best decoding is still rubbish
+_LEAST_WIDE_SCORE = 0.2  # any binary data decodes as UTF-16
 _WORST_REPLACED_SHARE = 0.02
 _SAMPLE_BYTES = 128 * 1024
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
@@ -84,7 +85,7 @@ def decode(data: bytes, hint: str | None = None) -> Decoded:
         for name in candidates
     }
     best = max(scores, key=lambda name: scores[name]) if scores else ""
-    if not best or scores[best] < _LEAST_SCORE:
+    if not best or scores[best] < (_LEAST_WIDE_SCORE if best in _WIDE_ENCODINGS else _LEAST_SCORE):
         raise DocumentError("undecodable", "the bytes are text in no encoding that is known here")
     return _finish(data, best)
 

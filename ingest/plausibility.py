@@ -34,6 +34,8 @@ _COMMON_WEIGHT, _USUAL_WEIGHT, _RARE_WEIGHT = 1.0, 0.5, -0.4
 _SUSPECT_WEIGHT = -1.3
 SAMPLE_CHARACTERS = 200_000
 _PRIVATE = re.compile("[\ue000-\uf8ff\ufffd\U000f0000-\U0010ffff]")
+_HANGUL = re.compile("[\uac00-\ud7a3]")
+_USUAL_HANGUL = 0.35  # of the syllables of Korean text at least are among the commonest
 _FOREIGN = re.compile(r"[^\x00-\x7e\xa0\u3000\s]+")
 
 
@@ -128,6 +130,9 @@ def is_garbled(text: str) -> bool:
     visible = sum(map(len, named.split()))
     private = len(sample) - len(named)
     if private > 0.3 * (visible + private):
+        return True
+    hangul = _HANGUL.findall(named)
+    if len(hangul) >= 6 and sum(syllable in _COMMON_HANGUL for syllable in hangul) < _USUAL_HANGUL * len(hangul):
         return True
     foreign = sum(map(len, _FOREIGN.findall(named)))
     if foreign < 8 or foreign < 0.1 * visible:

@@ -11,6 +11,13 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u2060-\u2064\ufeff"
     "\u202a-\u202e\u2066-\u206f\ufdd0-\ufdef\ufff9-\ufffb\ufffe\uffff]"
 )
+# Punctuation of Windows-1252 that was taken for control characters, as old pages and fonts have it.
+_WINDOWS = {
+    code: bytes([code]).decode("cp1252")
+    for code in range(0x80, 0xA0)
+    if code not in (0x81, 0x85, 0x8D, 0x8F, 0x90, 0x9D)
+}
+_C1 = re.compile("[\x80-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACE_AT_END = re.compile("[ \t\u3000\u00a0]+$", re.MULTILINE)
 _BLANK_LINES = re.compile("\n{3,}")
@@ -22,6 +29,8 @@ def clean(text: str) -> str:
     Lone surrogates, which cannot be stored, become U+FFFD; no-break spaces become spaces.
     """
     text = _LINE_ENDS.sub("\n", text)
+    if _C1.search(text):
+        text = text.translate(_WINDOWS)
     text = _INVISIBLE.sub("", text)
     text = _SURROGATE.sub("\ufffd", text)
     text = text.replace("\u00a0", " ")

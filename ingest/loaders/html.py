@@ -18,6 +18,11 @@ from ingest.records import Loaded
 
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""", re.IGNORECASE)
+# Runs of tags that only give form, to be replaced where they are nested beyond all measure.
+_NESTING = re.compile(
+    r"(?:</?(?!(?:html|head|body|title|meta|link|h[1-6]|p|br|pre|script|style|template|noscript)\b)[a-z][^<>]*>\s*)+",
+    re.IGNORECASE,
+)
 _UNSEEN_TAGS = ("script", "style", "template", "noscript", "iframe", "object", "svg", "canvas", "select", "button")
 _UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)", re.I)
 _AROUND_TAGS = ("nav", "header", "footer", "aside", "form")
@@ -65,14 +70,21 @@ def declared_charset(data: bytes) -> str | None:
 def parse_page(text: str) -> Any:
     """Return the tree of a page; nothing is fetched and no entity of the page's own is resolved.
 
-    Deeply nested markup is cut by the parser at its limit. Raise DocumentError("damaged") where no tree comes out.
+    Markup nested deeper than the parser goes is flattened to its lines, so that no text is lost. Raise
+    DocumentError("damaged") where no tree comes out.
     """
+    tree, too_deep = _parse(text)
+    return _parse(_NESTING.sub("<br>", text))[0] if too_deep else tree
+
+
+def _parse(text: str) -> tuple[Any, bool]:
+    """Return the tree of a page, and whether the parser gave up on its depth."""
     parser = lxml_html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:
         tree = lxml_html.document_fromstring(_DECLARATION.sub("", text).encode("utf-8", "replace"), parser=parser)
     except (etree.LxmlError, ValueError, AssertionError) as error:
         raise DocumentError("damaged", f"no page can be made of the markup: {one_line(str(error))}") from error
-    return tree
+    return tree, any("depth" in entry.message for entry in parser.error_log)
 
 
 def _extract(tree: Any) -> tuple[list[Block], str]:

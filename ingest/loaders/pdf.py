@@ -6,16 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import pypdfium2
-
 from indexes.errors import DocumentError
 from indexes.records import Heading, Page
 from ingest.loaders.cleaning import one_line
 from ingest.loaders.pdf_furniture import is_contents_line, without_furniture
-from ingest.loaders.pdf_lines import Line, PypdfPages, open_pdf, page_lines, plain_lines
+from ingest.loaders.pdf_lines import Line, PypdfPages, open_pdf
 from ingest.loaders.pdf_outline import PlacedHeading, bare_title, bookmarks, larger_lines
+from ingest.loaders.pdf_pages import PageReader
 from ingest.loaders.pdf_paragraphs import assemble
-from ingest.plausibility import is_garbled, is_wordless, score
+from ingest.plausibility import is_garbled
 from ingest.records import Loaded
 
 _NO_TITLE = re.compile(
@@ -26,7 +25,6 @@ _NO_TITLE = re.compile(
 _DATE = re.compile(r"^(?:D:)?(\d{4})(\d{2})(\d{2})")
 _TRAILING_NUMBER = re.compile(r"\s\d{1,4}\s*$")
 _LEAST_CONTENTS_LINES = 4
-_CLEARLY_BETTER = 0.3  # in score: by so much must pypdf's text be more plausible than pdfium's garble
 
 
 def load_pdf(data: bytes, name: str, *, passwords: Sequence[str] = (), ocr: bool = False) -> Loaded:
@@ -43,7 +41,7 @@ def load_pdf(data: bytes, name: str, *, passwords: Sequence[str] = (), ocr: bool
             raise
         return _by_pypdf_alone(fallback, name, error)
     try:
-        reader = _PageReader(document, fallback, ocr)
+        reader = PageReader(document, fallback, ocr)
         pages = [reader.read(index) for index in range(len(document))]
         metadata = _metadata(document)
         cleaned = without_furniture(pages)
@@ -93,99 +91,6 @@ def _result(
         key=lambda heading: heading.start,
     )
     return Loaded(assembled.text, title, records, tuple(headings), "application/pdf", extractor, warnings, metadata)
-
-
-class _PageReader:
-    """Reads page after page, choosing the extractor for each, and remembers what was chosen and what failed."""
-
-    def __init__(self, document: Any, fallback: PypdfPages, ocr: bool) -> None:
-        self._document = document
-        self._fallback = fallback
-        self._ocr = ocr
-        self._used: dict[str, list[int]] = {}
-        self._unread: dict[str, list[int]] = {}
-
-    def read(self, index: int) -> list[Line]:
-        """Return the lines of a page (from 0)."""
-        lines = page_lines(self._document, index)
-        text = "\n".join(line.text for line in lines)
-        if text and not is_garbled(text) and not is_wordless(text):
-            return self._chosen("pypdfium2", index, lines)
-        other = self._fallback.lines(index)
-        other_text = "\n".join(line.text for line in other)
-        usable = other_text and not is_garbled(other_text) and not is_wordless(other_text)
-        if usable and (not text or score(other_text) > score(text) + _CLEARLY_BETTER):
-            return self._chosen("pypdf", index, other)
-        repaired = _repaired(text)
-        if repaired:
-            return self._chosen("pypdfium2, re-decoded", index, plain_lines(repaired))
-        if self._ocr:
-            from ingest.loaders.ocr import recognise_page
-
-            recognised = recognise_page(self._document, index)
-            if recognised:
-                return self._chosen("ocr", index, recognised)
-        if text and not is_garbled(text):  # numbers only, and nothing better: they are what the page says
-            return self._chosen("pypdfium2", index, lines)
-        if self._has_content(index):
-            self._unread.setdefault("garbled text" if text else "no text, only an image", []).append(index + 1)
-        return []
-
-    def _chosen(self, extractor: str, index: int, lines: list[Line]) -> list[Line]:
-        self._used.setdefault(extractor, []).append(index + 1)
-        return lines
-
-    def _has_content(self, index: int) -> bool:
-        """Tell whether anything at all is printed on the page."""
-        try:
-            page = self._document[index]
-        except pypdfium2.PdfiumError:
-            return True
-        try:
-            return next(iter(page.get_objects(max_depth=2)), None) is not None
-        finally:
-            page.close()
-
-    def extractor(self) -> str:
-        """Return the extractors used, the commonest first."""
-        return " + ".join(sorted(self._used, key=lambda name: -len(self._used[name]))) or "none"
-
-    def warnings(self) -> tuple[str, ...]:
-        """Return what a reader should know about the pages that pypdfium2 did not give."""
-        read = [f"{name} read pages {_ranges(numbers)}" for name, numbers in self._used.items() if name != "pypdfium2"]
-        unread = [f"{why} on pages {_ranges(numbers)}: OCR may read them" for why, numbers in self._unread.items()]
-        return (*unread, *read)
-
-
-def _repaired(text: str) -> str:
-    """Return text whose double-byte characters were read as Latin-1, read rightly; "" where it is not that."""
-    try:
-        raw = text.encode("cp1252")
-    except UnicodeEncodeError:
-        try:
-            raw = text.encode("latin-1")
-        except UnicodeEncodeError:
-            return ""
-    best, best_score = "", 0.3
-    for encoding in ("gb18030", "big5"):
-        try:
-            candidate = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if score(candidate) > best_score:
-            best, best_score = candidate, score(candidate)
-    return best
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """Return page numbers as "1-3, 7"."""
-    parts: list[list[int]] = []
-    for number in sorted(numbers):
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1][-1:] = [number] if len(parts[-1]) > 1 else [parts[-1][0], number]
-        else:
-            parts.append([number])
-    return ", ".join("-".join(map(str, part)) for part in parts)
 
 
 def _metadata(document: Any) -> dict[str, str]:

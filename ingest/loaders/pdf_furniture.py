@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
+from ingest.loaders.lines import width
 from ingest.loaders.pdf_lines import Line
 
 _EDGE_LINES = 2  # how many lines at the top and the bottom of a page may be furniture
@@ -47,6 +48,8 @@ def without_furniture(pages: Sequence[list[Line]]) -> list[list[Line]]:
                     dropped.add(position)
         kept = [line for position, line in enumerate(lines) if position not in dropped]
         result.append([_without_leaders(line) for line in kept])
+    if 2 * sum(map(bool, result)) < sum(map(bool, pages)):  # what repeats is the text itself, as in forms and labels
+        return [list(lines) for lines in pages]
     return result
 
 
@@ -154,4 +157,6 @@ def _in_band(line: Line, position: int, lines: list[Line], bands: dict[int, tupl
 
 def _without_leaders(line: Line) -> Line:
     stripped = _LEADERS.sub("", line.text).rstrip()
-    return replace(line, text=stripped) if stripped else line
+    if not stripped or stripped == line.text:
+        return line
+    return replace(line, text=stripped, right=line.left + width(stripped) * line.size / 2)

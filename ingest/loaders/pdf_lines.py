@@ -56,6 +56,24 @@ def open_pdf(data: bytes, passwords: Sequence[str] = ()) -> Any:
     raise DocumentError("encrypted", tried)
 
 
+def raw_page_text(document: Any, index: int) -> str:
+    """Return the text of one page (from 0) with every character as pdfium gives it; "" where it cannot be read."""
+    try:
+        page = document[index]
+    except pypdfium2.PdfiumError:
+        return ""
+    try:
+        textpage = page.get_textpage()
+        try:
+            return str(textpage.get_text_range())
+        finally:
+            textpage.close()
+    except pypdfium2.PdfiumError:
+        return ""
+    finally:
+        page.close()
+
+
 def page_lines(document: Any, index: int) -> list[Line]:
     """Return the lines of one page (from 0) as pdfium orders them; none where the page cannot be read."""
     try:

@@ -21,6 +21,7 @@ _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 _JUSTIFIED_LINES = 3  # so many lines with the same end, and they are justified
 _LEAST_AT_MARGIN = 12  # lines of a document that end together, and they end at a margin
 _SHARE_AT_MARGIN = 0.012
+_LEAST_COLUMN = 12  # times the size of the type: no column of text is narrower
 _NEAR = 12  # lines before and after that show how wide the column is
 
 
@@ -104,9 +105,9 @@ def _margins(pages: Sequence[list[Line]]) -> list[float]:
 
 
 def _column(lines: list[Line], position: int, margins: Sequence[float]) -> tuple[float, bool]:
-    """Return how far lines around a line reach to the right, and whether the line ends at a margin.
+    """Return where the column of a line ends to the right, and whether the line ends at a margin.
 
-    That is where many lines of the document or several around it end; one that runs over does not hide it, and
+    A margin is where many lines of the document or several around it end; one that runs over does not hide it, and
     closing punctuation may stand out a little.
     """
     line = lines[position]
@@ -116,6 +117,9 @@ def _column(lines: list[Line], position: int, margins: Sequence[float]) -> tuple
         if overlap > 0 and abs(other.left - line.left) < 8 * line.size:
             furthest = max(furthest, other.right)
             together += abs(other.right - line.right) <= 0.15 * line.size
+    beyond = [margin for margin in margins if margin >= line.right - 0.15 * line.size]
+    if beyond:
+        furthest = min(beyond)
     at_margin = any(-0.8 * line.size <= margin - line.right <= 0.15 * line.size for margin in margins)
     return furthest, at_margin or (together > _JUSTIFIED_LINES and line.right >= 0.55 * furthest)
 
@@ -161,7 +165,10 @@ def _is_full(before: _Before, line: Line) -> bool:
     unit = _UNIT.match(line.text)
     if unit is None:
         return False
-    if before.justified:
+    narrow = previous.right - previous.left < _LEAST_COLUMN * previous.size
+    if narrow and _TERMINATOR.search(previous.text):  # a list of short sentences, not a column
+        return False
+    if before.justified and not narrow:
         return True
     column = (line.right - line.left) / max(1, width(line.text))
     needed = column * width(unit.group())

@@ -34,6 +34,8 @@ _UNIT = re.compile(r"[^\W\u2e80-\uffef]+[^\s\u2e80-\uffef]*|\S")
 _WIDE_LETTER = "\u2e80-\u3000\u3003-\ufeff"
 _PROSE_END = re.compile(rf"[A-Za-z0-9,、，（(《“‘”’\"')）》\]{_WIDE_LETTER}]$")
 _PROSE_START = re.compile(rf"[A-Za-z0-9（(《“‘”’\"')）》，、。；：！？\[{_WIDE_LETTER}]")
+_DIGIT = re.compile(r"\d")
+_RECORD_START = 6
 _LETTER = re.compile(rf"[A-Za-z{_WIDE_LETTER}]")
 
 
@@ -178,7 +180,7 @@ def _wrap_width(lines: list[str]) -> int:
         if columns <= _MOST_WRAP:
             counts[columns] += 1
     fullest, limit = max((sum(counts[end - 2 : end + 1]), end) for end in range(_LEAST_WRAP, _MOST_WRAP + 1))
-    return limit if fullest >= 3 and fullest >= prose // 20 else 0
+    return limit if fullest >= 2 and fullest >= prose // 20 else 0
 
 
 def _continues(line: str, following: str, limit: int) -> bool:
@@ -190,6 +192,8 @@ def _continues(line: str, following: str, limit: int) -> bool:
         return False
     if following[0] == "\u3000" or _indent(following) > _indent(line) + 6 or "  " in line.strip():
         return False
+    if _DIGIT.sub("0", line[:_RECORD_START]) == _DIGIT.sub("0", following[:_RECORD_START]):
+        return False  # records of a log or a table begin alike, lines of prose hardly ever
     unit = _UNIT.match(bare)
     return unit is not None and width(line) + 1 + width(unit.group()) > limit - 1
 

@@ -50,7 +50,10 @@ def load_xml(data: bytes, name: str, charset: str | None = None) -> Loaded:
         raise DocumentError("damaged", "not readable as XML: no element in it")
     blocks: list[Block] = []
     title = ""
-    for element in root.iter(etree.Element):
+    for element in root.iter():
+        if not isinstance(element.tag, str):  # an entity, left as it is; the text after it belongs to the document
+            blocks.append(Block(clean(element.tail or ""), 0, tight=True))
+            continue
         tag = _local(element)
         content = element.text or ""
         if tag == "title" and element.getparent() is not None and _local(element.getparent()) in _ENTRIES:
