@@ -13,7 +13,7 @@ from kb.api.dependencies import ServiceOptions
 from tests.kb.api.serving import CHINESE, ENGLISH, UNANSWERABLE, RunningService, make_application
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 pytestmark = pytest.mark.browser
 
@@ -108,7 +108,12 @@ def test_refusal_is_shown_plainly(open_page: Page) -> None:
 def test_text_of_documents_is_never_markup(open_page: Page) -> None:
     """Markup in a document's name or text is shown as it is and does nothing."""
     dialogs: list[str] = []
-    open_page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def refuse(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    open_page.on("dialog", refuse)
     ask(open_page, "What is the password of the guest network?")
     turn = open_page.locator(".turn").first
     assert HOSTILE in turn.inner_text()
