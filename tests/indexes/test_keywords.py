@@ -16,24 +16,10 @@ from indexes.errors import DamagedError, UsageError
 from indexes.keywords import K1, B, KeywordEntry, KeywordSearcher, KeywordSegment, write_keywords
 from indexes.text import query_terms, terms
 
-WORDS = [
-    "知识库",
-    "检索",
-    "向量",
-    "关键词",
-    "文档",
-    "回答",
-    "引用",
-    "页码",
-    "模型",
-    "显存",
-    "量化",
-    "qwen",
-    "gpt-4",
-    "index",
-    "segment",
-    "delta",
-]
+WORDS = (
+    *("知识库", "检索", "向量", "关键词", "文档", "回答", "引用", "页码", "模型", "显存", "量化"),
+    *("qwen", "gpt-4", "index", "segment", "delta"),
+)
 
 
 def passages(count: int, seed: int = 0) -> list[KeywordEntry]:

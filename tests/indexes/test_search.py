@@ -172,23 +172,7 @@ def test_copies_are_dropped_and_overlaps_are_joined(tmp_path: Path) -> None:
 def test_incremental_versions_answer_like_one_built_anew(tmp_path: Path) -> None:
     """Changed, removed and added documents in several versions give the same hits and scores as one fresh index."""
     rng = random.Random(5)
-    words = [
-        "显存",
-        "量化",
-        "模型",
-        "检索",
-        "向量",
-        "关键词",
-        "引用",
-        "页码",
-        "版本",
-        "年假",
-        "端口",
-        "配置",
-        "port",
-        "page",
-        "index",
-    ]
+    words = ("显存", "量化", "模型", "检索", "向量", "关键词", "引用", "页码", "版本", "年假", "端口", "port", "page")
 
     def item(number: int, edition: int) -> tuple[Document, list[Chunk]]:
         local = random.Random(f"{number} {edition}")
