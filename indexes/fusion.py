@@ -35,10 +35,10 @@ class Background:
         """Take median and median deviation of a sample's cosines: the few passages that do answer do not shift them."""
         if not cosines.size:
             return cls(0.0, _SPREAD_FLOOR, count)
-        ordered = np.sort(cosines.astype(np.float64).round(6))
-        middle = float(np.median(ordered))
+        values = cosines.astype(np.float64).round(6)
+        middle = _median(values)
         # 1.4826 makes the median deviation of a normal distribution its standard deviation.
-        return cls(middle, 1.4826 * float(np.median(np.abs(ordered - middle))) + _SPREAD_FLOOR, count)
+        return cls(middle, 1.4826 * _median(np.abs(values - middle)) + _SPREAD_FLOOR, count)
 
     def deviations(self, cosines: NDArray[np.float32]) -> Scores:
         """Return how many spreads each cosine lies above the middle."""
@@ -68,6 +68,11 @@ def fuse(keyword: Scores, deviations: Scores, share: float) -> Scores:
     """Return fused scores in [0, 1], higher is better: `share` of dense evidence, the rest of keyword evidence."""
     fused: Scores = (1 - share) * keyword + share * (deviations / _FULL_DEVIATION).clip(0, 1)
     return fused
+
+
+def _median(values: Scores) -> float:
+    """Return the median, the upper one of two: `numpy.median` takes ten times as long over a few hundred values."""
+    return float(np.sort(values)[values.size // 2])
 
 
 def _ramp(value: float, begin: float, end: float) -> float:

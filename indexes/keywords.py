@@ -37,6 +37,9 @@ K1 = 1.2
 B = 0.75
 # Looking for the k-th best costs as much as adding about this many postings.
 _CHECK_AFTER = 200_000
+# Terms in as many passages are worth keeping ready, up to this many postings (16 MiB) a searcher.
+_FREQUENT = 200
+_KEPT_POSTINGS = 1 << 22
 
 
 class KeywordMatch(NamedTuple):
@@ -116,6 +119,9 @@ class KeywordSearcher:
         self.count = sum(int(np.count_nonzero(live)) for live in self._live)
         total = sum(int(segment.lengths[live].sum(dtype=np.int64)) for segment, live in segments)
         mean_length = total / self.count if total else 1.0
+        # Term frequencies after saturation and length, (m,) for each posting: kept for frequent terms as they come up.
+        self._saturated: list[dict[int, NDArray[np.float32]]] = [{} for _ in segments]
+        self._saturated_size = 0
         self._norms = [
             (K1 * (1 - B) + (K1 * B / mean_length) * segment.lengths).astype(np.float32) for segment in self._segments
         ]
@@ -125,7 +131,10 @@ class KeywordSearcher:
 
         log(1 + (N - n + 0.5) / (n + 0.5)) with N live passages, n of them with the term: Lucene's form of BM25's idf.
         """
-        holders = self.holders(terms)
+        return self.weights_of(self.holders(terms))
+
+    def weights_of(self, holders: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the weight (m,) of terms that so many live passages hold."""
         weights: NDArray[np.float64] = np.log1p((self.count - holders + 0.5) / (holders + 0.5))
         return weights
 
@@ -141,21 +150,32 @@ class KeywordSearcher:
                 holders[known] += segment.offsets[places[known] + 1] - segment.offsets[places[known]]
         return holders
 
-    def search(self, terms: Ids, k: int, admitted: Sequence[Mask] | None = None) -> list[KeywordMatch]:
+    def search(
+        self,
+        terms: Ids,
+        k: int,
+        admitted: Sequence[Mask] | None = None,
+        weights: NDArray[np.float64] | None = None,
+    ) -> list[KeywordMatch]:
         """Return the best k live passages that hold any of the distinct `terms`, best first.
 
-        `admitted` narrows the result, one mask a segment, without changing any score. Equal scores come in the order
+        `admitted` narrows the result, one mask a segment, without changing any score. `weights` (m,) are those of
+        `terms` where they are known already. Equal scores come in the order
         of segments and positions. The result is exact: see `_scores`.
         """
         if k <= 0 or not terms.size:
             return []
-        weights = self.weights(terms)
+        weights = self.weights(terms) if weights is None else weights
         order = np.argsort(-weights, kind="stable")
         terms, weights = terms[order], weights[order]
         found: list[KeywordMatch] = []
         for index in range(len(self._segments)):
             mask = self._live[index] if admitted is None else self._live[index] & admitted[index]
             positions, scores = self._scores(index, terms, weights, k, mask)
+            if scores.size > k:
+                # Only what reaches the k-th best, ties included, is worth sorting.
+                kept = scores >= np.partition(scores, scores.size - k)[scores.size - k]
+                positions, scores = positions[kept], scores[kept]
             best = np.lexsort((positions, -scores))[:k]
             found += [KeywordMatch(index, int(positions[i]), float(scores[i])) for i in best]
         found.sort(key=lambda match: -match.score)
@@ -193,25 +213,30 @@ class KeywordSearcher:
             if candidates is None and unchecked >= _CHECK_AFTER:
                 unchecked = 0
                 candidates = _still_possible(scores, mask, k, float(bounds[term]))
-            positions, counts = segment.postings_of(int(place))
+            positions, saturated = self._postings(index, int(place))
             if candidates is not None:
                 nearest = np.searchsorted(positions, candidates).clip(max=positions.size - 1)
                 nearest = nearest[positions[nearest] == candidates]
-                positions, counts = positions[nearest], counts[nearest]
-            scores[positions] += self._impacts(index, positions, counts, float(weights[term]))
+                positions, saturated = positions[nearest], saturated[nearest]
+            scores[positions] += saturated * np.float32(weights[term])
             unchecked += int(sizes[term])
         if candidates is None:
             candidates = np.flatnonzero((scores > 0) & mask)
         return candidates, scores[candidates]
 
-    def _impacts(
-        self, index: int, positions: NDArray[np.uint32], counts: NDArray[np.uint8], weight: float
-    ) -> NDArray[np.float32]:
-        frequency = counts.astype(np.float32)
-        impacts: NDArray[np.float32] = (
-            frequency * np.float32(weight * (K1 + 1)) / (frequency + self._norms[index][positions])
-        )
-        return impacts
+    def _postings(self, index: int, place: int) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Return the positions that hold a term, and what it adds to each score for a weight of 1: under K1 + 1."""
+        segment, kept = self._segments[index], self._saturated[index]
+        positions, counts = segment.postings_of(place)
+        saturated = kept.get(place)
+        if saturated is None:
+            frequency = counts.astype(np.float32)
+            saturated = frequency * np.float32(K1 + 1) / (frequency + self._norms[index][positions])
+            if positions.size >= _FREQUENT and self._saturated_size < _KEPT_POSTINGS:
+                # Two threads may count one term twice: the bound is then reached a little early.
+                kept[place] = saturated
+                self._saturated_size += positions.size
+        return positions, saturated
 
 
 def _still_possible(scores: NDArray[np.float64], mask: Mask, k: int, bound: float) -> NDArray[np.int64] | None:

@@ -48,10 +48,11 @@ class QuestionTerms:
         seconds = follows[kept] + 1
         bigrams = bigram_ids(pieces.ids[seconds - 1], pieces.ids[seconds])
         columns = np.searchsorted(terms, bigrams).clip(max=max(terms.size - 1, 0))
+        holders = keywords.holders(terms)
         return cls(
             terms=terms,
-            weights=keywords.weights(terms),
-            seen=keywords.holders(terms) > 0,
+            weights=keywords.weights_of(holders),
+            seen=holders > 0,
             unit_ids=unit_ids,
             unit_columns=np.searchsorted(terms, unit_ids),
             pair_keys=pair_keys,
