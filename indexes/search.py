@@ -101,14 +101,8 @@ class Searcher:
         # Rounded so that equal evidence is equal, however the passages are spread over segments.
         fused = fuse(keyword, deviations, self.embedder.fusion_weight * trusted).round(6)
         order = np.argsort(-fused, kind="stable")
-        hits = ranked_hits(
-            [
-                Scored(stored[i], float(fused[i]), float(cosines[i].clip(0, 1)), float(keyword[i]))
-                for i in order
-                if fused[i] > 0
-            ],
-            top_k,
-        )
+        scores = zip(stored, fused.tolist(), cosines.clip(0, 1).tolist(), keyword.tolist(), strict=True)
+        hits = ranked_hits((Scored(*item) for item in scores if item[1] > 0), top_k)
         features = confidence_features(question, closeness, order, keyword, bm25, cosines, deviations, trusted)
         return SearchResult(hits, features)
 
