@@ -27,7 +27,9 @@ _KEPT_VARIABLES = (
 )  # fmt: skip
 _FIXED_VARIABLES = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
 _TIME_SIGNALS = (signal.SIGXCPU, signal.SIGALRM)
-_NEAR_THE_LIMIT = 0.6  # of the memory allowed: a process that died holding so much died of it
+# Of the memory allowed: a process that died holding so much died of it. A buffer that grows by doubling holds a
+# third of the memory when the next doubling fails.
+_NEAR_THE_LIMIT = 0.3
 
 
 class WorkerProcess:

@@ -174,25 +174,40 @@ class LoaderPool:
             "ocr": self._ocr,
         }
         seconds = self._seconds + _SECONDS_PER_MEBIBYTE * len(data) / (1 << 20)
-        process = self._borrow()
         try:
-            if run.stopped:
-                raise DocumentError("interrupted", "reading was stopped")
-            loaded = process.load(request, data, seconds)
-        finally:
-            self._give_back(process)
+            loaded = self._ask(self._borrow(), request, data, seconds, run)
+        except _UsedProcessDied:
+            loaded = self._ask(self._borrow(fresh=True), request, data, seconds, run)
         if page is None:
             return loaded
         facts = {"etag": page.etag, "last_modified": page.last_modified}
         facts["url"] = page.url if page.url != item.uri else ""
         return replace(loaded, metadata={**loaded.metadata, **{key: value for key, value in facts.items() if value}})
 
-    def _borrow(self) -> WorkerProcess:
-        """Return a living process, an idle one if there is one."""
+    def _ask(
+        self, process: WorkerProcess, request: Mapping[str, object], data: bytes, seconds: float, run: _Run
+    ) -> Loaded:
+        """Let a process read a document, and give the process back. Raise DocumentError, or _UsedProcessDied."""
+        used = process.documents > 0
+        try:
+            if run.stopped:
+                raise DocumentError("interrupted", "reading was stopped")
+            return process.load(request, data, seconds)
+        except DocumentError as error:
+            if error.reason in ("memory", "crashed"):
+                process.kill()  # it may live, but not well
+                if used:
+                    raise _UsedProcessDied from error
+            raise
+        finally:
+            self._give_back(process)
+
+    def _borrow(self, *, fresh: bool = False) -> WorkerProcess:
+        """Return a living process: an idle one if there is one, unless it must be `fresh`."""
         with self._lock:
             if self._closed:
                 raise DocumentError("interrupted", "reading was stopped")
-            while self._idle:
+            while self._idle and not fresh:
                 process = self._idle.pop()
                 if process.is_alive:
                     self._busy.add(process)
@@ -210,6 +225,10 @@ class LoaderPool:
                 self._idle.append(process)
         if not keep:
             process.close()
+
+
+class _UsedProcessDied(Exception):
+    """A process that had read other documents died: they, not this document, may have weakened it. Try a fresh one."""
 
 
 class _Run:

@@ -9,7 +9,7 @@ _WIDE = (
     "\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff"
     "\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\U0001f300-\U0001f64f\U00020000-\U0003fffd"
 )
-_WIDE_CHARACTERS = re.compile(f"[{_WIDE}]")
+_WIDE_RUN = re.compile(f"[{_WIDE}]+")
 _HANGUL = re.compile("[\uac00-\ud7a3\u1100-\u11ff]")
 _CLOSED = re.compile(f"[{_WIDE}“”‘’…—·]")
 _SPACED = re.compile(r"[\u4e00-\u9fff] [A-Za-z0-9]|[A-Za-z0-9] [\u4e00-\u9fff]")
@@ -22,7 +22,7 @@ _LIST_MARK = re.compile(
 
 def width(text: str) -> int:
     """Return the width of `text` in columns of a fixed-width display: 2 for wide characters, 1 for others."""
-    return len(text) + len(_WIDE_CHARACTERS.findall(text))
+    return len(text) + sum(map(len, _WIDE_RUN.findall(text)))
 
 
 def begins_item(line: str) -> bool:
