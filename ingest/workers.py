@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import PurePosixPath
 from types import TracebackType
 from urllib.parse import unquote, urlsplit
 
-from indexes.errors import DocumentError, KBError
+from indexes.errors import ConfigurationError, DocumentError, KBError
 from ingest.loaders.dispatch import MAX_CHARACTERS
 from ingest.reading import MAX_FILE_BYTES, read_file
 from ingest.records import Loaded, LoadOutcome, SourceItem
@@ -31,7 +32,8 @@ class LoaderPool:
 
     `memory_bytes` and `seconds` bound the reading of one document (`seconds` grows with its size); `max_bytes`
     bounds a file. `allow_hosts` may be fetched from although their addresses are private. `passwords` are tried
-    on encrypted documents; `ocr` reads pages that are only images.
+    on encrypted documents; `ocr` reads pages that are only images, and raises ConfigurationError here where the
+    extra for it is missing.
     """
 
     def __init__(
@@ -45,6 +47,8 @@ class LoaderPool:
         passwords: Sequence[str] = (),
         ocr: bool = False,
     ) -> None:
+        if ocr and find_spec("rapidocr_onnxruntime") is None:
+            raise ConfigurationError("ingest.ocr is on, but the ocr extra is missing: pip install 'qwen-kb[ocr]'")
         self._workers = max(1, workers)
         self._memory_bytes = memory_bytes + (_OCR_MEMORY_BYTES if ocr else 0)
         self._seconds = seconds

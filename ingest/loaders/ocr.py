@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 from indexes.errors import DocumentError
@@ -12,11 +11,6 @@ from ingest.loaders.pdf_lines import Line, readable
 RESOLUTION = 200  # dots an inch; small print is lost below, time above
 _MAX_PIXELS = 25_000_000  # A3 at 200 dpi has 7.7 million; larger pages are rendered smaller
 _LEAST_CONFIDENCE = 0.5
-
-
-def is_available() -> bool:
-    """Tell whether the `ocr` extra is installed."""
-    return find_spec("rapidocr_onnxruntime") is not None
 
 
 def recognise_page(document: Any, index: int) -> list[Line]:
