@@ -21,7 +21,7 @@ _RUSSIAN = "Это русский текст, написанный для про
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [
-        *[(_SIMPLIFIED, name) for name in ("utf-8", "gb18030", "gb2312", "utf-16-le", "utf-16-be", "big5hkscs")[:5]],
+        *[(_SIMPLIFIED, name) for name in ("utf-8", "gb18030", "gb2312", "utf-16-le", "utf-16-be")],
         *[(_TRADITIONAL, name) for name in ("utf-8", "big5", "gb18030", "utf-16-le", "utf-16-be")],
         *[(_JAPANESE, name) for name in ("cp932", "euc-jp", "utf-16-le")],
         (_KOREAN, "cp949"),
@@ -42,7 +42,7 @@ def test_text_is_read_in_the_encoding_that_it_was_written_in(text: str, encoding
 
 
 def test_all_real_files_are_read_as_their_folder_says(corpus: Path) -> None:
-    """33 real files in GB18030, Big5, UTF-8 and UTF-16: the right encoding, no replacement character."""
+    """Real files in GB18030, Big5, UTF-8 and UTF-16: the right encoding, no replacement character."""
     families = {"big5": {"big5", "cp950", "big5hkscs"}, "gb18030": {"gb18030"}, "utf-8": {"utf-8"}}
     families["utf-16"] = {"utf-16-le", "utf-16-be"}
     files = [file for file in (corpus / "encodings").rglob("*") if file.is_file()]

@@ -224,13 +224,12 @@ def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
     assert caught.value.reason == "not_a_file"
 
 
-def test_folders_nested_without_end_are_cut_off(tmp_path: Path) -> None:
+def test_folders_nested_without_end_are_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Very deep trees end in a failure for the depth, not in a crash."""
-    os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)  # and back at the end
     for _ in range(230):
         os.mkdir("d")
         os.chdir("d")
-    os.chdir(tmp_path)
     (problem,) = walk(tmp_path)
     assert isinstance(problem, Problem) and problem.reason == "unreadable" and "deep" in problem.detail
 
