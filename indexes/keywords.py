@@ -32,7 +32,7 @@ __all__ = ["KeywordEntry", "KeywordMatch", "KeywordSearcher", "KeywordSegment", 
 Ids = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 
-# The usual BM25 constants (Robertson and Zaragoza, 2009), confirmed on the CMRC 2018 trial set and XQuAD.
+# The usual BM25 constants (Robertson and Zaragoza, 2009), taken as they are: no others were tried here.
 K1 = 1.2
 B = 0.75
 # Looking for the k-th best costs as much as adding about this many postings.

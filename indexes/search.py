@@ -30,7 +30,8 @@ Masks = Sequence[NDArray[np.bool_]]
 NO_FILTERS: Mapping[str, object] = MappingProxyType({})
 
 # Shares of the keyword score. Fitted (listwise logistic regression, rounded) on the CMRC 2018 trial set and XQuAD in
-# Chinese and English, cut into chunks of 256 tokens; the development sets had no part in it.
+# Chinese and English, cut into chunks of 256 tokens. Which shares there are was decided with other sets in view too:
+# see docs/decisions/0003-retrieval.md.
 _BM25, _CONTEXT, _SENTENCE, _WINDOW, _PHRASE, _SPECIAL = 0.19, 0.24, 0.18, 0.18, 0.12, 0.09
 # Passages of one document this few chunks apart are each other's context.
 _NEIGHBOURHOOD = 2
