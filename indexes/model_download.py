@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from indexes.errors import EngineUnavailableError
-from indexes.model_files import model_folder
+from indexes.model_folders import model_folder
 
 # Seconds to connect, and without a byte, before a hub counts as out of reach.
 _TIMEOUT = httpx.Timeout(15.0, connect=5.0)

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from indexes.errors import EngineUnavailableError
+from indexes.model_folders import default_models_folder, model_folder
+
+__all__ = ["ModelKind", "default_models_folder", "model_folder", "resolve_model"]
 
 ModelKind = Literal["embedding", "engine", "reranker"]
 
@@ -41,16 +44,6 @@ def resolve_model(
     from indexes.model_download import download_model
 
     return download_model(name_or_path, revision, models_folder or default_models_folder())
-
-
-def default_models_folder() -> Path:
-    """Return the folder that downloads go to where none is configured: `models` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qwen-kb" / "models"
-
-
-def model_folder(models_folder: Path, name: str) -> Path:
-    """Return where our own folder keeps the model `name`: `organisation/model`, as it is named on the hubs."""
-    return models_folder / Path(*name.split("/"))
 
 
 def _is_hub_name(name: str) -> bool:
