@@ -1,0 +1,73 @@
+"""SQuAD-style question sets, and a throw-away knowledge base of their paragraphs: one paragraph a document."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexes.embedding import Embedder
+from indexes.hash_embedding import HashEmbedder
+from indexes.records import Document, document_id_of
+from indexes.search import Searcher
+from indexes.store import Store
+from ingest.prepared import prepare
+from ingest.splitter import ChineseTextSplitter
+from kb.retriever import Retriever
+
+DEFAULT_CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus" / "qa"
+TOP_K = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, the number of the paragraph that it was written from, and the answers accepted."""
+
+    text: str
+    paragraph: int
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """Paragraphs and the questions about them."""
+
+    name: str
+    paragraphs: tuple[str, ...]
+    questions: tuple[Asked, ...]
+
+
+def load_questions(path: Path) -> QuestionSet:
+    """Read a SQuAD-style file; questions without a visible character are left out."""
+    body = json.loads(path.read_text(encoding="utf-8"))
+    articles = body["data"] if isinstance(body, dict) else body
+    paragraphs = [paragraph for article in articles for paragraph in article.get("paragraphs", [article])]
+    questions = [
+        Asked(asked["question"], number, tuple(answer["text"] for answer in asked["answers"]))
+        for number, paragraph in enumerate(paragraphs)
+        for asked in paragraph["qas"]
+        if asked["question"].strip()
+    ]
+    return QuestionSet(path.stem, tuple(paragraph["context"] for paragraph in paragraphs), tuple(questions))
+
+
+def build_retriever(
+    folder: Path, paragraphs: Collection[tuple[int, str]], embedder: Embedder | None = None, top_k: int = TOP_K
+) -> tuple[Retriever, Store]:
+    """Index numbered paragraphs as the documents `p<number>.txt`, with the default splitter and the `hash` embedder."""
+    embedder = embedder or HashEmbedder()
+    splitter = ChineseTextSplitter(embedder.count_tokens)
+    store = Store.open(folder, create=True, embedding=embedder.identity, splitter=splitter.identity)
+    with store.writer() as writer:
+        for number, text in paragraphs:
+            uri = f"file:///docs/p{number}.txt"
+            document = Document(
+                document_id_of(uri), uri, f"p{number}", text, hashlib.sha256(text.encode()).hexdigest()
+            )
+            prepared = prepare(document, splitter, embedder.identity)
+            vectors = embedder.embed_documents(prepared.texts)
+            writer.put(document, prepared.chunks, prepared.keys, vectors, settings_hash="benchmark")
+        writer.publish()
+    return Retriever(store, Searcher(embedder), top_k=top_k), store

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from kb.history import retrieval_query
+from kb.records import Message
+
+HISTORY = (Message("user", "东犬灯塔是什么时候建立的？"), Message("assistant", "1872年，位于马祖。[1]"))
+
+
+@pytest.mark.parametrize("follow_up", ["它有多高？", "在哪里？", "为什么？", "那里有什么？", "谁建的？"])
+def test_follow_ups_take_the_subject_along(follow_up: str) -> None:
+    """A question that leans on the conversation is searched with the subject asked about before, not with the answer."""
+    query = retrieval_query(follow_up, HISTORY)
+    assert query.startswith(follow_up)
+    assert "东犬灯塔" in query
+    assert "马祖" not in query
+
+
+@pytest.mark.parametrize(
+    "question", ["如何在德国申请长期居留许可证件？", "How do I install the Debian kernel package?"]
+)
+def test_whole_questions_are_left_alone(question: str) -> None:
+    """A question with a subject of its own is searched as it is."""
+    assert retrieval_query(question, HISTORY) == question
+
+
+def test_english_pronouns_point_back() -> None:
+    """An English follow-up with a pronoun takes the earlier subject along."""
+    query = retrieval_query("When was it built?", [Message("user", "Where is the Summer Theatre?")])
+    assert "summer" in query and "theatre" in query
+
+
+def test_without_history_nothing_is_added() -> None:
+    """A first question is searched as it is, however short."""
+    assert retrieval_query("多高？", ()) == "多高？"
