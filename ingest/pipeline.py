@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from indexes.embedding import Embedder
 from indexes.errors import NotFoundError
 from indexes.store import Store
-from ingest.plan import Plan, check_removals, make_plan, planned
+from ingest.plan import Plan, Removals, make_plan, planned
 from ingest.prepared import Splitting, fingerprint
 from ingest.progress import Progress, ProgressReporter
-from ingest.report import FailedDocument, IngestReport, Tally
+from ingest.report import FailedDocument, IngestReport, PlannedDocument, Tally
 from ingest.run import Run
 from ingest.stopping import check
-from ingest.targets import Listing, Target, as_targets, listings
+from ingest.targets import Listing, Target, as_targets, listings, reader_root
 
 if TYPE_CHECKING:
     from ingest.workers import LoaderPool
@@ -82,6 +82,8 @@ class Pipeline:
         """
         named = as_targets(targets)
         found = listings(named)
+        readers = [target for target in named if target.reader]
+        removals = Removals(prune, max_removed_share)
         cancel = cancel or threading.Event()
         tally = Tally()
         progress = ProgressReporter(on_progress, tally)
@@ -91,15 +93,15 @@ class Pipeline:
             progress.show("walk", uri)
 
         if dry_run:
-            return self._preview(found, tally, tick, prune=prune, force=force, max_removed_share=max_removed_share)
+            return self._preview(found, readers, tally, tick, removals, force)
         store = self._open_store()
         with store.writer() as writer:
             if force:
                 writer.change_identity(self._embedder.identity, self._splitter.identity)
             with tally.stage("walk"):
                 known = writer.known()
-                plan = make_plan(found, known, self.settings_hash, prune=prune, force=force, tick=tick)
-                check_removals(plan, max_removed_share)
+                plan = make_plan(found, known, self.settings_hash, prune=removals.prune, force=force, tick=tick)
+                removals.check(plan)
             _count(plan, tally)
             progress.total = plan.total
             run = Run(
@@ -116,17 +118,16 @@ class Pipeline:
                 keep_originals=self._keep_originals,
                 publish_seconds=self._publish_seconds,
             )
-            return run.carry_out(plan, self._open_pool)
+            return run.carry_out(plan, self._open_pool, readers, removals)
 
     def _preview(
         self,
         found: Sequence[Listing],
+        readers: Sequence[Target],
         tally: Tally,
         tick: Callable[[str], None],
-        *,
-        prune: bool,
+        removals: Removals,
         force: bool,
-        max_removed_share: float | None,
     ) -> IngestReport:
         try:
             store = self._open_store()
@@ -135,16 +136,17 @@ class Pipeline:
         else:
             known, version = store.known(), store.current_version()
         with tally.stage("walk"):
-            plan = make_plan(found, known, self.settings_hash, prune=prune, force=force, tick=tick)
-            check_removals(plan, max_removed_share)
+            plan = make_plan(found, known, self.settings_hash, prune=removals.prune, force=force, tick=tick)
+            removals.check(plan)
             actions = planned(plan, known, self.settings_hash, force)
         _count(plan, tally)
         for problem in plan.problems:
             tally.fail(problem.uri, problem.reason, problem.detail)
         counts = Counter(one.action for one in actions)
         tally.added, tally.changed, tally.removed = counts["add"], counts["change"], counts["remove"]
-        tally.unchanged = plan.unchanged + len(plan.read) - counts["add"] - counts["change"] - counts["check"]
-        return tally.report(version, dry_run=True, planned=tuple(actions))
+        tally.unchanged = plan.unchanged + len(plan.read) - sum(counts[action] for action in ("add", "change", "check"))
+        unread = [PlannedDocument(reader_root(target), "check") for target in readers]
+        return tally.report(version, dry_run=True, planned=(*actions, *unread))
 
 
 def _count(plan: Plan, tally: Tally) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -28,7 +28,7 @@ UNPROVEN = -1
 
 
 class RemovalLimitError(KBError):
-    """The run would remove more documents than it may; nothing was done. `removed` of `total` are gone."""
+    """The run would remove more documents than it may, and removed none. `removed` of `total` are gone."""
 
     http_status: ClassVar[int] = 409
     code: ClassVar[str] = "removal_limit"
@@ -36,7 +36,7 @@ class RemovalLimitError(KBError):
     def __init__(self, removed: int, total: int, limit: float) -> None:
         super().__init__(
             f"stopped: {removed} of {total} documents are gone from their sources, more than {limit:.0%}; "
-            "nothing was changed. If the folder is complete, run `kb ingest` on it with --prune"
+            "nothing was removed. If the folder is complete, run `kb ingest` on it with --prune"
         )
         self.removed = removed
         self.total = total
@@ -44,14 +44,33 @@ class RemovalLimitError(KBError):
 
 @dataclass(slots=True)
 class Plan:
-    """What to do. `read` is in the order of listing; `gone` is filled only where the caller asked for pruning."""
+    """What to do. `read` is in the order of listing; `gone` is filled only where the caller asked for pruning.
+
+    `lapsed` is what failed before and is gone now: where there never was a text, the failure is forgotten.
+    """
 
     read: list[SourceItem] = field(default_factory=list)
     unchanged: int = 0
     gone: list[KnownDocument] = field(default_factory=list)
+    lapsed: list[KnownDocument] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
     known_under_roots: int = 0
+
+    def find_gone(
+        self, known: Mapping[str, KnownDocument], seen: Container[str], roots: Collection[str], prune: bool
+    ) -> None:
+        """Find the known documents under the roots whose id is not in `seen`, and that no problem hides."""
+        for document in known.values():
+            if not any(is_under(document.uri, root) for root in roots):
+                continue
+            self.known_under_roots += 1
+            if document.document_id in seen or any(is_under(document.uri, one.uri) for one in self.problems):
+                continue
+            if prune:
+                self.gone.append(document)
+            elif document.status == "failed":
+                self.lapsed.append(document)
 
     @property
     def total(self) -> int:
@@ -93,8 +112,7 @@ def make_plan(
                 plan.unchanged += 1
             else:
                 plan.read.append(found)
-    if prune:
-        _prune(plan, known, seen, roots)
+    plan.find_gone(known, seen, roots, prune)
     return plan
 
 
@@ -118,19 +136,23 @@ def proven_time(item: SourceItem, begun_ns: int) -> int:
     return item.mtime_ns if begun_ns - item.mtime_ns > tick else UNPROVEN
 
 
-def check_removals(plan: Plan, limit: float | None) -> None:
-    """Raise RemovalLimitError where more than the share `limit` in [0, 1] of the documents would be lost.
+@dataclass(frozen=True, slots=True)
+class Removals:
+    """Whether documents whose source is gone are removed, and up to what share in [0, 1] (None: any)."""
 
-    A document that is still there under another name is not lost; the files are read for this only when it matters.
-    """
-    if limit is None or not plan.gone:
-        return
-    total = plan.known_under_roots
-    if len(plan.gone) <= limit * total:
-        return
-    lost = len(plan.gone) - _moved(plan.gone, plan.read)
-    if lost > limit * total:
-        raise RemovalLimitError(lost, total, limit)
+    prune: bool = False
+    limit: float | None = None
+
+    def check(self, plan: Plan) -> None:
+        """Raise RemovalLimitError where more than the share of the known documents under the roots would be lost.
+
+        A document that is still there under another name is not lost; files are read for this only when it matters.
+        """
+        if self.limit is None or len(plan.gone) <= self.limit * plan.known_under_roots:
+            return
+        lost = len(plan.gone) - _moved(plan.gone, plan.read)
+        if lost > self.limit * plan.known_under_roots:
+            raise RemovalLimitError(lost, plan.known_under_roots, self.limit)
 
 
 def _note(problem: Problem, plan: Plan) -> None:
@@ -140,16 +162,6 @@ def _note(problem: Problem, plan: Plan) -> None:
     if problem.uri == problem.root and problem.reason in ("unreadable", "vanished"):
         raise UsageError(f"cannot list {problem.root}: {problem.detail}")
     plan.problems.append(problem)
-
-
-def _prune(plan: Plan, known: Mapping[str, KnownDocument], seen: set[str], roots: set[str]) -> None:
-    """Find the known documents under the roots that were not listed, nor hidden by a problem."""
-    for document in known.values():
-        if not any(is_under(document.uri, root) for root in roots):
-            continue
-        plan.known_under_roots += 1
-        if document.document_id not in seen and not any(is_under(document.uri, one.uri) for one in plan.problems):
-            plan.gone.append(document)
 
 
 def _moved(gone: Sequence[KnownDocument], items: Sequence[SourceItem]) -> int:

@@ -26,7 +26,7 @@ class FailedDocument:
 class PlannedDocument:
     """What a dry run says about one source; `action` is "add", "change", "check", "remove" or "fail".
 
-    "check" is a page of the web that is already in: whether it changed is known only after fetching it.
+    "check" is a page of the web that is already in, or a reader: what changed is known only after fetching.
     """
 
     uri: str

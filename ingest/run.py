@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from indexes.embedding import Embedder
+from indexes.embedding import Embedder, Vectors
 from indexes.errors import DocumentError, NotFoundError
+from indexes.records import document_id_of
 from indexes.rows import KnownDocument
 from indexes.store import Store
 from indexes.writer import Writer
 from ingest.batches import BatchEmbedder
 from ingest.feed import Feed
-from ingest.plan import Plan, proven_time
+from ingest.plan import Plan, Removals, proven_time
 from ingest.prepared import Prepared, Splitting, document_of, is_full, prepare
 from ingest.progress import ProgressReporter
+from ingest.readers import read_with
 from ingest.records import LoadOutcome, SourceItem
 from ingest.report import IngestReport, Tally
 from ingest.stopping import IngestInterrupted, check
+from ingest.targets import Target, reader_root
 
 if TYPE_CHECKING:
     from ingest.workers import LoaderPool
 
 # A batch that is not full is stored after this many seconds: what is done is not kept waiting for a slow document.
 _BATCH_SECONDS = 2.0
+# New times of unchanged files that are recorded together.
+_MANY = 512
 # Documents that were embedded anew from their stored text carry this in place of the settings they were read with,
 # so that they are read when their source is named again.
 _FROM_STORED_TEXT = "stored text"
@@ -64,17 +69,24 @@ class Run:
         self._force = force
         self._keep_originals = keep_originals
         self._publish_seconds = publish_seconds
+        self._touched: list[SourceItem] = []
         self._published_at = time.monotonic()
         self._begun_ns = time.time_ns()
 
-    def carry_out(self, plan: Plan, open_pool: Callable[[], LoaderPool]) -> IngestReport:
+    def carry_out(
+        self, plan: Plan, open_pool: Callable[[], LoaderPool], readers: Sequence[Target], removals: Removals
+    ) -> IngestReport:
         """Do what the plan says and publish it; what was done before an interruption is published too."""
         try:
             for problem in plan.problems:
                 self._fail(problem.uri, DocumentError(problem.reason, problem.detail))
             if plan.read:
-                self._read(plan.read, open_pool())
-            self._remove(plan.gone)
+                with Feed(open_pool(), plan.read, self._unchanged_hashes(plan.read), self._cancel) as feed:
+                    self._take(feed)
+            for target in readers:
+                self._take_from_reader(target, plan, removals)
+            removals.check(plan)
+            self._remove(plan)
             self._renew_stale()
         except KeyboardInterrupt as interrupt:
             report = self._tally.report(self._publish_what_is_done())
@@ -84,27 +96,43 @@ class Run:
         self._progress.show("done")
         return report
 
-    def _read(self, items: Sequence[SourceItem], pool: LoaderPool) -> None:
+    def _take(self, outcomes: Iterable[LoadOutcome]) -> None:
+        """Bring in what was read, in batches across documents."""
         batch: list[Prepared] = []
         begun = time.monotonic()
-        with Feed(pool, items, self._unchanged_hashes(items), self._cancel) as feed:
-            for outcome in self._tally.timed("load", feed):
-                prepared = self._prepare(outcome)
-                if prepared is not None:
-                    batch.append(prepared)
-                if is_full(batch) or time.monotonic() - begun > _BATCH_SECONDS:
-                    self._put(batch)
-                    batch, begun = [], time.monotonic()
-                self._progress.show("read", outcome.item.uri)
+        for outcome in self._tally.timed("load", outcomes):
+            check(self._cancel)
+            prepared = self._prepare(outcome)
+            if prepared is not None:
+                batch.append(prepared)
+            if is_full(batch) or len(self._touched) >= _MANY or time.monotonic() - begun > _BATCH_SECONDS:
+                self._put(batch)
+                batch, begun = [], time.monotonic()
+            self._progress.show("read", outcome.item.uri)
         self._put(batch)
+
+    def _take_from_reader(self, target: Target, plan: Plan, removals: Removals) -> None:
+        """Bring in what a reader yields. Where it fails, what it yielded earlier stays."""
+        seen: set[str] = set()
+
+        def noted() -> Iterator[LoadOutcome]:
+            for outcome in read_with(target):
+                seen.add(document_id_of(outcome.item.uri))
+                yield outcome
+
+        try:
+            self._take(noted())
+        except DocumentError as error:
+            self._fail(reader_root(target), error)
+            return
+        plan.find_gone(self._known, seen, [reader_root(target)], removals.prune)
 
     def _prepare(self, outcome: LoadOutcome) -> Prepared | None:
         """Split what was read; None where that failed, or where it turned out to be the same as before."""
         item, before = outcome.item, self._known.get(outcome.item.uri)
         mtime_ns = proven_time(item, self._begun_ns)
         if before is not None and self._is_current(before) and before.content_hash == outcome.content_hash:
-            with self._tally.stage("store"):
-                self._writer.touch(item.uri, item.size, mtime_ns)
+            self._touched.append(replace(item, mtime_ns=mtime_ns))
             self._tally.unchanged += 1
             return None
         try:
@@ -129,36 +157,51 @@ class Run:
 
     def _put(self, batch: Sequence[Prepared]) -> None:
         """Embed what has no vector yet, and put each document in a transaction of its own."""
+        if not batch and not self._touched:
+            return
         with self._tally.stage("embed"):
             vectors = self._batches.vectors(batch, None if self._force else self._writer.vectors_for)
             self._tally.embedded = self._batches.embedded
-        for one, of_one in zip(batch, vectors, strict=True):
-            check(self._cancel)
-            is_new = not self._has_text(one.document.uri)
-            with self._tally.stage("store"):
-                self._writer.put(
-                    one.document,
-                    one.chunks,
-                    one.keys,
-                    of_one,
-                    settings_hash=one.settings_hash,
-                    size=one.size,
-                    mtime_ns=one.mtime_ns,
-                    original=one.original,
-                    timings=one.timings,
-                )
-            self._tally.chunks += len(one.chunks)
-            self._tally.added += is_new
-            self._tally.changed += not is_new
+        originals = [one.original for one in batch if one.original is not None]
+        with self._tally.stage("store"), self._writer.batch(originals):
+            for item in self._touched:
+                self._writer.touch(item.uri, item.size, item.mtime_ns)
+            for one, of_one in zip(batch, vectors, strict=True):
+                check(self._cancel)
+                try:
+                    self._put_one(one, of_one)
+                except DocumentError as error:
+                    self._fail(one.document.uri, error)
+        self._touched.clear()
         if time.monotonic() - self._published_at > self._publish_seconds:
             self._publish_what_is_done()
 
-    def _remove(self, gone: Sequence[KnownDocument]) -> None:
+    def _put_one(self, one: Prepared, vectors: Vectors) -> None:
+        is_new = not self._has_text(one.document.uri)
+        self._writer.put(
+            one.document,
+            one.chunks,
+            one.keys,
+            vectors,
+            settings_hash=one.settings_hash,
+            size=one.size,
+            mtime_ns=one.mtime_ns,
+            original=one.original,
+            timings=one.timings,
+        )
+        self._tally.chunks += len(one.chunks)
+        self._tally.added += is_new
+        self._tally.changed += not is_new
+
+    def _remove(self, plan: Plan) -> None:
+        """Remove what is gone; what only ever failed is no document, and is forgotten without being counted."""
         check(self._cancel)
-        if gone:
-            self._tally.removed = sum(self._has_text(one.uri) for one in gone)
+        documents = [one for one in plan.gone if self._has_text(one.uri)]
+        failures = [one for one in (*plan.gone, *plan.lapsed) if not self._has_text(one.uri)]
+        if documents or failures:
             with self._tally.stage("store"):
-                self._writer.remove([one.document_id for one in gone])
+                self._writer.remove([one.document_id for one in (*documents, *failures)])
+        self._tally.removed = len(documents)
 
     def _renew_stale(self) -> None:
         """Embed the stored text of documents that still have the vectors of the embedder before.
@@ -180,7 +223,7 @@ class Run:
         document = self._writer.stored(document_id).document
         with self._tally.stage("split"):
             prepared = prepare(document, self._splitter, self._identity)
-        return replace(prepared, settings_hash=_FROM_STORED_TEXT, original=self._store.original(document_id))
+        return replace(prepared, settings_hash=_FROM_STORED_TEXT, original=self._writer.original(document_id))
 
     def _publish_what_is_done(self) -> int:
         """Publish, unless documents still wait for the vectors of a new embedder; return the version shown."""

@@ -58,3 +58,8 @@ def _root(location: str) -> str:
     if scheme in ("http", "https"):
         return normalise_url(location)
     return file_uri(path_of(location) if scheme == "file" else location)
+
+
+def reader_root(target: Target) -> str:
+    """Return the URI that all documents of a reader lie under."""
+    return f"reader:{target.source}"

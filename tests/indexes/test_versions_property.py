@@ -24,7 +24,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEP, min_size=4, max_size=25))
 def test_the_store_agrees_with_a_model(steps: list[tuple[str, str | None, int | None]]) -> None:
     """After each step readers see the model's newest version, and the writer knows the model's pending work."""
@@ -65,7 +65,8 @@ def test_the_store_agrees_with_a_model(steps: list[tuple[str, str | None, int | 
                 else:
                     assert restored in (newest, newest + 1) and number in versions
                     assert restored == newest + 1 or versions[number] == current
-                    versions[restored] = head = dict(versions[number])
+                    versions[restored] = dict(versions[number])
+                    head = dict(versions[number])
             elif action == "gc":
                 store.gc(minimum_age=0)
                 versions = {kept: versions[kept] for kept in sorted(versions)[-KEEP:]}

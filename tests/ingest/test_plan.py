@@ -10,7 +10,7 @@ import pytest
 from indexes.errors import UsageError
 from indexes.records import document_id_of
 from indexes.rows import DocumentStatus, KnownDocument
-from ingest.plan import UNPROVEN, Plan, RemovalLimitError, check_removals, make_plan, proven_time
+from ingest.plan import UNPROVEN, Plan, RemovalLimitError, Removals, make_plan, proven_time
 from ingest.records import Problem, SourceItem
 from ingest.sources import file_uri
 from ingest.targets import Listing, Target, as_targets, listings
@@ -99,14 +99,14 @@ def test_removal_limit() -> None:
     """Exactly the share may go, one document more may not, and no limit is no limit."""
     ledger = [known(str(number)) for number in range(10)]
     three = plan_of([item(str(number)) for number in range(7)], ledger, prune=True)
-    check_removals(three, 0.3)
+    Removals(True, 0.3).check(three)
     four = plan_of([item(str(number)) for number in range(6)], ledger, prune=True)
-    check_removals(four, None)
+    Removals(True, None).check(four)
     with pytest.raises(RemovalLimitError) as caught:
-        check_removals(four, 0.3)
+        Removals(True, 0.3).check(four)
     assert (caught.value.removed, caught.value.total) == (4, 10)
     with pytest.raises(RemovalLimitError):
-        check_removals(plan_of([], ledger, prune=True), 0.3)
+        Removals(True, 0.3).check(plan_of([], ledger, prune=True))
 
 
 @pytest.mark.parametrize(
