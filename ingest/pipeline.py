@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from indexes.embedding import Embedder
 from indexes.errors import NotFoundError
+from indexes.rows import KnownDocument
 from indexes.store import Store
 from ingest.plan import Plan, Removals, make_plan, planned
 from ingest.prepared import Splitting, fingerprint
 from ingest.progress import Progress, ProgressReporter
 from ingest.report import FailedDocument, IngestReport, PlannedDocument, Tally
 from ingest.run import Run
+from ingest.site_visits import SiteVisits
 from ingest.stopping import check
 from ingest.targets import Listing, Target, as_targets, listings, reader_root
 
@@ -81,10 +83,25 @@ class Pipeline:
         documents would go; IngestInterrupted after `cancel` is set: what was done is published then.
         """
         named = as_targets(targets)
-        found = listings(named)
-        readers = [target for target in named if target.reader]
-        removals = Removals(prune, max_removed_share)
         cancel = cancel or threading.Event()
+        with SiteVisits(self._open_pool, cancel) as visits:
+            return self._ingest(
+                named, listings(named, visits), visits, Removals(prune, max_removed_share), dry_run, force,
+                on_progress, cancel,
+            )  # fmt: skip
+
+    def _ingest(
+        self,
+        named: Sequence[Target],
+        found: Sequence[Listing],
+        visits: SiteVisits,
+        removals: Removals,
+        dry_run: bool,
+        force: bool,
+        on_progress: Callable[[Progress], None] | None,
+        cancel: threading.Event,
+    ) -> IngestReport:
+        readers = [target for target in named if target.reader]
         tally = Tally()
         progress = ProgressReporter(on_progress, tally)
 
@@ -93,13 +110,14 @@ class Pipeline:
             progress.show("walk", uri)
 
         if dry_run:
-            return self._preview(found, readers, tally, tick, removals, force)
+            return self._preview(found, readers, visits, tally, tick, removals, force)
         store = self._open_store()
         with store.writer() as writer:
             if force:
                 writer.change_identity(self._embedder.identity, self._splitter.identity)
             with tally.stage("walk"):
                 known = writer.known()
+                visits.remember(known, lambda one: self._is_current(one, force), writer.original)
                 plan = make_plan(found, known, self.settings_hash, prune=removals.prune, force=force, tick=tick)
                 removals.check(plan)
             _count(plan, tally)
@@ -120,10 +138,14 @@ class Pipeline:
             )
             return run.carry_out(plan, self._open_pool, readers, removals)
 
+    def _is_current(self, known: KnownDocument, force: bool) -> bool:
+        return not force and known.status == "ready" and known.settings_hash == self.settings_hash
+
     def _preview(
         self,
         found: Sequence[Listing],
         readers: Sequence[Target],
+        visits: SiteVisits,
         tally: Tally,
         tick: Callable[[str], None],
         removals: Removals,
@@ -135,6 +157,7 @@ class Pipeline:
             known, version = {}, 0
         else:
             known, version = store.known(), store.current_version()
+            visits.remember(known, lambda one: self._is_current(one, force), store.original)
         with tally.stage("walk"):
             plan = make_plan(found, known, self.settings_hash, prune=removals.prune, force=force, tick=tick)
             removals.check(plan)

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from indexes.errors import DocumentError, KBError, UsageError
 from indexes.records import document_id_of
@@ -16,6 +16,9 @@ from ingest.records import Problem, SourceItem
 from ingest.report import PlannedDocument
 from ingest.sources import is_under
 from ingest.targets import Listing
+
+if TYPE_CHECKING:
+    from ingest.site_visits import SiteVisit
 
 # A file that changed this shortly before it was listed may change again within the same tick of its file system's
 # clock, and keep its size: its time is then no proof that it is the same. Time stamps of whole seconds tell of a
@@ -58,11 +61,20 @@ class Plan:
     known_under_roots: int = 0
 
     def find_gone(
-        self, known: Mapping[str, KnownDocument], seen: Container[str], roots: Collection[str], prune: bool
+        self,
+        known: Mapping[str, KnownDocument],
+        seen: Container[str],
+        roots: Collection[str],
+        prune: bool,
+        visits: Sequence[SiteVisit] = (),
     ) -> None:
-        """Find the known documents under the roots whose id is not in `seen`, and that no problem hides."""
+        """Find the known documents whose id is not in `seen`, and that no problem hides.
+
+        They are under the roots, or what `visits`, as far as they saw everything, did not meet again.
+        """
         for document in known.values():
-            if not any(is_under(document.uri, root) for root in roots):
+            visited = any(visit.complete and visit.covers(document) for visit in visits)
+            if not visited and not any(is_under(document.uri, root) for root in roots):
                 continue
             self.known_under_roots += 1
             if document.document_id in seen or any(is_under(document.uri, one.uri) for one in self.problems):
@@ -96,8 +108,12 @@ def make_plan(
     plan = Plan()
     seen: set[str] = set()
     roots: set[str] = set()
+    visits: list[SiteVisit] = []
     for listing in listings:
-        roots.add(listing.root)
+        if listing.visit is None:
+            roots.add(listing.root)
+        else:
+            visits.append(listing.visit)
         for found in listing.found:
             tick(found.uri)
             if isinstance(found, Problem):
@@ -112,7 +128,7 @@ def make_plan(
                 plan.unchanged += 1
             else:
                 plan.read.append(found)
-    plan.find_gone(known, seen, roots, prune)
+    plan.find_gone(known, seen, roots, prune, visits)
     return plan
 
 

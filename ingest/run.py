@@ -81,7 +81,8 @@ class Run:
             for problem in plan.problems:
                 self._fail(problem.uri, DocumentError(problem.reason, problem.detail))
             if plan.read:
-                with Feed(open_pool(), plan.read, self._unchanged_hashes(plan.read), self._cancel) as feed:
+                items = [self._with_marks(item) for item in plan.read]
+                with Feed(open_pool(), items, self._unchanged_hashes(plan.read), self._cancel) as feed:
                     self._take(feed)
             for target in readers:
                 self._take_from_reader(target, plan, removals)
@@ -258,6 +259,13 @@ class Run:
         """Return, by URI, the hashes of content that need not be parsed again."""
         known = (self._known.get(item.uri) for item in items)
         return {one.uri: one.content_hash for one in known if one is not None and self._is_current(one)}
+
+    def _with_marks(self, item: SourceItem) -> SourceItem:
+        """Return an item so that, being a web page that is in, it is fetched only if it has changed."""
+        before = self._known.get(item.uri)
+        if item.kind != "web" or item.page is not None or before is None or not self._is_current(before):
+            return item
+        return replace(item, size=before.size, etag=before.etag, last_modified=before.last_modified)
 
     def _is_current(self, known: KnownDocument) -> bool:
         return not self._force and known.status == "ready" and known.settings_hash == self._settings_hash
