@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import sqlite3
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,39 +78,20 @@ def read_rows(root: Path, entry: SegmentEntry) -> Rows:
 
 
 class OpenFiles:
-    """The files of a segment, opened when first searched. Shared by every version that shows the segment."""
+    """The files of a segment, mapped. Shared by every version that shows the segment; usable after gc removed it.
+
+    Raise DamagedError where vectors or passages are not as many as `row_ids`.
+    """
 
     def __init__(self, folder: Path, entry: SegmentEntry, row_ids: Rows) -> None:
         self.segment_id = entry.segment_id
         self.row_ids = row_ids
-        self._folder = folder
-        self._lock = threading.Lock()
-        self._vectors: VectorSegment | None = None
-        self._keywords: KeywordSegment | None = None
-
-    @property
-    def vectors(self) -> VectorSegment:
-        """The vectors, in the order of `row_ids`. Raise DamagedError where their number differs."""
-        with self._lock:
-            if self._vectors is None:
-                opened = VectorSegment.open(self._folder / VECTORS_NAME)
-                self._check(opened.count, "vectors")
-                self._vectors = opened
-            return self._vectors
-
-    @property
-    def keywords(self) -> KeywordSegment:
-        """The keyword index, in the order of `row_ids`. Raise DamagedError where its size differs."""
-        with self._lock:
-            if self._keywords is None:
-                opened = KeywordSegment.open(self._folder / KEYWORDS_NAME)
-                self._check(opened.count, "passages")
-                self._keywords = opened
-            return self._keywords
-
-    def _check(self, count: int, what: str) -> None:
-        if count != self.row_ids.size:
-            raise DamagedError(f"segment {self.segment_id[:12]} has {count} {what} for {self.row_ids.size} rows")
+        # Mapped now and not at the first search: gc may remove the names once the version is no longer kept.
+        self.vectors = VectorSegment.open(folder / VECTORS_NAME)
+        self.keywords = KeywordSegment.open(folder / KEYWORDS_NAME)
+        for count, what in ((self.vectors.count, "vectors"), (self.keywords.count, "passages")):
+            if count != row_ids.size:
+                raise DamagedError(f"segment {self.segment_id[:12]} has {count} {what} for {row_ids.size} rows")
 
 
 class OpenSegment:
@@ -133,12 +113,12 @@ class OpenSegment:
 
     @property
     def vectors(self) -> VectorSegment:
-        """The vectors, in the order of `row_ids`, opened on first use."""
+        """The vectors, in the order of `row_ids`."""
         return self._opened.vectors
 
     @property
     def keywords(self) -> KeywordSegment:
-        """The keyword index, in the order of `row_ids`, opened on first use."""
+        """The keyword index, in the order of `row_ids`."""
         return self._opened.keywords
 
 

@@ -99,8 +99,6 @@ def _check_segment(root: Path, entry: SegmentEntry, dimension: int, findings: Fi
         raise DamagedError(f"the rows of segment {entry.segment_id[:12]} do not ascend")
     if opened.vectors.dimension != dimension:
         raise DamagedError(f"the vectors of segment {entry.segment_id[:12]} do not have {dimension} components")
-    if opened.keywords.count != entry.count:
-        raise DamagedError(f"the keywords of segment {entry.segment_id[:12]} are not of {entry.count} passages")
 
 
 def _check_description(folder: Path) -> None:

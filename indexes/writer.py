@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes import ledger, maintenance, publishing, rollback
+from indexes import heads, ledger, maintenance, publishing, rollback
 from indexes.admission import check_document, half_vectors
 from indexes.database import DATABASE_NAME, transaction, typed_errors
-from indexes.errors import DocumentError, KBError, NotFoundError, UsageError
+from indexes.errors import DocumentError, KBError, UsageError
 from indexes.originals import read_original, remove_original, write_originals
 from indexes.records import Chunk, Document, EmbeddingIdentity, SplitterIdentity, document_id_of
 from indexes.rows import GcReport, KnownDocument, StoredDocument
-from indexes.states import StateExtras, drop_states, insert_chunks, insert_state, load_chunks, load_document
+from indexes.states import StateExtras
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ class Writer:
         self._connection = connection
         self._keep_versions = keep_versions
         self._lock = threading.RLock()
+        self._batching = False
+        self._doomed: set[str] = set()  # content hashes of originals to be removed
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -82,15 +84,18 @@ class Writer:
         self._keep_originals({hashlib.sha256(content).hexdigest(): content for content in originals})
         with self._writing() as connection:
             connection.execute("PRAGMA synchronous=NORMAL")
+            self._batching = True
             try:
                 yield
             finally:
+                self._batching = False
                 connection.execute("PRAGMA synchronous=FULL")
                 with transaction(connection):  # flushes the log, earlier transactions included
                     connection.execute(
                         "INSERT INTO meta (key, value) VALUES ('batches', '1')"
                         " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
                     )
+                self._remove_doomed(connection)
 
     def put(
         self,
@@ -120,13 +125,10 @@ class Writer:
                 self._keep_originals({document.content_hash: original})
             try:
                 with transaction(connection):
-                    state = insert_state(connection, space, document, chunks, extras)
-                    insert_chunks(connection, space, state, chunks, keys, halves)
-                    gone = self._set_head(connection, document.document_id, document.uri, state[0], size, mtime_ns)
-                    connection.execute("DELETE FROM failures WHERE document_id = ?", (document.document_id,))
+                    self._doomed |= heads.put_head(connection, space, document, chunks, keys, halves, extras)
             except UnicodeEncodeError as error:
                 raise DocumentError("undecodable", f"{document.uri!a} holds characters that are no Unicode") from error
-            self._remove_originals(gone)
+            self._remove_doomed(connection)
 
     def fail(
         self,
@@ -140,12 +142,8 @@ class Writer:
         mtime_ns: int = 0,
     ) -> None:
         """Record that a source could not be read. An earlier good state of the document stays as it is."""
-        row = (document_id_of(uri), uri, reason, detail, time.time(), content_hash, settings_hash, size, mtime_ns)
-        readable = tuple(
-            value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value for value in row
-        )
         with self._writing() as connection, transaction(connection):
-            connection.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", readable)
+            heads.record_failure(connection, uri, reason, detail, content_hash, settings_hash, size, mtime_ns)
 
     def touch(self, uri: str, size: int, mtime_ns: int) -> None:
         """Record a new size and time (nanoseconds) of a source whose content is unchanged."""
@@ -158,33 +156,15 @@ class Writer:
     def remove(self, document_ids: Sequence[str]) -> None:
         """Remove documents, failed ones too, from the next version. Raise NotFoundError, removing none, for others."""
         with self._writing() as connection:
-            gone: set[str] = set()
             with transaction(connection):
-                for document_id in document_ids:
-                    head = connection.execute(
-                        "DELETE FROM documents WHERE document_id = ? RETURNING state_id", (document_id,)
-                    ).fetchall()
-                    failed = connection.execute("DELETE FROM failures WHERE document_id = ?", (document_id,)).rowcount
-                    if not head and not failed:
-                        raise NotFoundError(f"no document {document_id}")
-                    for (state_id,) in head:
-                        gone |= self._supersede(connection, document_id, state_id)
-            self._remove_originals(gone)
+                doomed = [heads.remove_head(connection, document_id) for document_id in document_ids]
+            self._doomed.update(*doomed)
+            self._remove_doomed(connection)
 
     def stored(self, document_id: str) -> StoredDocument:
         """Return the newest acknowledged state of a document, published or not. Raise NotFoundError."""
         with self._writing() as connection:
-            found = connection.execute(
-                "SELECT d.state_id, b.timings FROM documents d JOIN bodies b ON b.state_id = d.state_id"
-                " WHERE d.document_id = ?",
-                (document_id,),
-            ).fetchone()
-            document = load_document(connection, found[0]) if found else None
-            if found is None or document is None:
-                raise NotFoundError(f"no document {document_id}")
-            return StoredDocument(
-                document, load_chunks(connection, found[0], document_id), "ready", 0, document.warnings
-            )
+            return heads.stored_head(connection, document_id)
 
     def original(self, document_id: str) -> bytes | None:
         """Return the bytes that the newest acknowledged state was read from, or None where they were not kept.
@@ -192,14 +172,8 @@ class Writer:
         Raise NotFoundError for no such document, DamagedError where the kept bytes are gone.
         """
         with self._writing() as connection:
-            found = connection.execute(
-                "SELECT s.content_hash, s.has_original FROM documents d JOIN states s ON s.state_id = d.state_id"
-                " WHERE d.document_id = ?",
-                (document_id,),
-            ).fetchone()
-        if found is None:
-            raise NotFoundError(f"no document {document_id}")
-        return read_original(self._root, found[0]) if found[1] else None
+            content_hash = heads.original_hash(connection, document_id)
+        return None if content_hash is None else read_original(self._root, content_hash)
 
     def change_identity(self, embedding: EmbeddingIdentity, splitter: SplitterIdentity | None = None) -> list[str]:
         """Let another embedder make the vectors from now on; return the ids of the documents to be put again.
@@ -270,34 +244,15 @@ class Writer:
             raise UsageError("this store knows no embedder yet: open it with one, or call change_identity")
         return space
 
-    def _set_head(
-        self, connection: sqlite3.Connection, document_id: str, uri: str, state_id: int, size: int, mtime_ns: int
-    ) -> set[str]:
-        before = connection.execute("SELECT state_id FROM documents WHERE document_id = ?", (document_id,)).fetchone()
-        connection.execute(
-            "INSERT INTO documents (document_id, uri, state_id, size, mtime_ns) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (document_id) DO UPDATE SET uri = excluded.uri, state_id = excluded.state_id,"
-            " size = excluded.size, mtime_ns = excluded.mtime_ns",
-            (document_id, uri, state_id, size, mtime_ns),
-        )
-        return self._supersede(connection, document_id, None if before is None else before[0])
-
-    def _supersede(self, connection: sqlite3.Connection, document_id: str, state_id: int | None) -> set[str]:
-        """Note the change of a document for the next version; drop the state before it if no version ever showed it."""
-        connection.execute("INSERT OR IGNORE INTO pending (document_id) VALUES (?)", (document_id,))
-        if (
-            state_id is None
-            or connection.execute("SELECT 1 FROM visibility WHERE state_id = ?", (state_id,)).fetchone()
-        ):
-            return set()
-        return drop_states(connection, [state_id])[1]
-
     def _keep_originals(self, contents: Mapping[str, bytes]) -> None:
         try:
             write_originals(self._root, contents)
         except OSError as error:
             raise KBError(f"originals cannot be kept: {error.strerror or error}") from error
 
-    def _remove_originals(self, hashes: set[str]) -> None:
-        for content_hash in hashes:
-            remove_original(self._root, content_hash)
+    def _remove_doomed(self, connection: sqlite3.Connection) -> None:
+        """Remove originals that nothing refers to any more, once the transactions that say so are durable."""
+        if not self._batching:
+            for content_hash in heads.unused_hashes(connection, self._doomed):
+                remove_original(self._root, content_hash)
+            self._doomed.clear()

@@ -104,8 +104,10 @@ def test_a_snapshot_of_a_removed_version_says_so(tmp_path: Path) -> None:
     rows = old.segments[0].row_ids
     fill(store, 2, "新")
     store.gc(minimum_age=0)
+    assert not (store.path / "segments" / old.segments[0].segment_id).exists()
     with pytest.raises(NotFoundError, match="no longer kept"):
         old.chunks(rows)
+    assert old.segments[0].vectors.count == rows.size, "what was open for searching stays open"
 
 
 def test_rollback_shows_the_old_set_as_a_new_version(tmp_path: Path) -> None:
