@@ -1,4 +1,4 @@
-"""bge embedding models through sentence-transformers: CLS pooling, unit vectors, a prefix for questions."""
+"""bge embedding models: CLS pooling, unit vectors, a prefix for questions; run by torch or by onnxruntime."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from indexes.bge_choice import check_setting, choose_runtime
 from indexes.bge_directory import BgeDirectory
+from indexes.bge_runtime import Runtime, RuntimeName, RuntimeSetting, TokenIds, embed_tokens, missing_extra
 from indexes.embedding import Vectors
 from indexes.errors import EngineUnavailableError, UsageError
 from indexes.model_files import resolve_model
+from indexes.model_folders import default_models_folder
 from indexes.records import EmbeddingIdentity
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-# Texts in one forward pass on a processor without a GPU: small batches of like lengths waste least on padding.
-_CPU_BATCH = 8
-
 
 class BgeEmbedder:
     """Embeds with a bge model. Nothing is read before it is needed, and the weights not before the first embedding.
 
-    Safe to share between threads; forward passes run one at a time.
+    Whatever runs the model, the identity is the same: the vectors of two paths differ by no more than preparation
+    allows (`bge_prepare`). Safe to share between threads; forward passes run one at a time.
     """
 
     def __init__(
@@ -38,8 +39,14 @@ class BgeEmbedder:
         *,
         offline: bool = True,
         models_folder: Path | None = None,
+        runtime: RuntimeSetting = "auto",
     ) -> None:
-        """`model` is a name on the hubs or a directory; `device` None chooses; `batch_size` texts a pass on a GPU."""
+        """`model` is a name on the hubs or a directory; `device` None chooses; `batch_size` texts a pass on a GPU.
+
+        `runtime` is described at `bge_choice.choose_runtime`; what it prepares is kept under `models_folder`. Raises
+        ConfigurationError where it contradicts `device`.
+        """
+        check_setting(runtime, device)
         self._model_name = model
         self._revision = revision
         self._device = device
@@ -47,7 +54,8 @@ class BgeEmbedder:
         self._offline = offline
         self._models_folder = models_folder
         self._lock = threading.Lock()
-        self._loaded: Any = None
+        self._setting = runtime
+        self._loaded: Runtime | None = None
 
     @cached_property
     def identity(self) -> EmbeddingIdentity:
@@ -68,6 +76,11 @@ class BgeEmbedder:
         """How much of the fused score dense search may have, in [0, 1]."""
         return 0.5
 
+    @property
+    def runtime(self) -> RuntimeName:
+        """What runs the model; loads it, and prepares it where that was not done before."""
+        return self._runtime().name
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text by the model's tokenizer, [CLS] and [SEP] included."""
         return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
@@ -75,28 +88,21 @@ class BgeEmbedder:
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors of shape (len(texts), dimension). UsageError for a text over the model's length."""
         limit = self.identity.max_tokens
-        counts = self.count_tokens(texts)
-        for number, count in enumerate(counts):
-            if count > limit:
-                raise UsageError(f"text {number} has {count} tokens; {self._name} takes at most {limit}")
-        order = sorted(range(len(texts)), key=counts.__getitem__)
-        vectors = np.empty((len(texts), self.identity.dimension), dtype=np.float32)
-        model = self._model()
-        batch = _CPU_BATCH if model.device.type == "cpu" else self._batch_size
-        for begin in range(0, len(order), batch):
-            chosen = order[begin : begin + batch]
-            vectors[chosen] = self._encode([texts[number] for number in chosen])
-        return vectors
+        token_ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        for number, ids in enumerate(token_ids):
+            if len(ids) > limit:
+                raise UsageError(f"text {number} has {len(ids)} tokens; {self._name} takes at most {limit}")
+        if not token_ids:
+            return np.empty((0, self.identity.dimension), dtype=np.float32)
+        return self._embed(token_ids)
 
     def embed_query(self, text: str) -> Vectors:
         """Return the unit vector (dimension,) of a question behind the model's prefix; its end is cut if too long."""
         limit = self.identity.max_tokens
-        full = self.identity.query_prefix + text
-        encoding = self._tokenizer.encode(full)
-        if len(encoding.ids) > limit:
-            # The last token kept before [SEP] ends here.
-            full = full[: encoding.offsets[limit - 2][1]]
-        vector: Vectors = self._encode([full])[0]
+        ids = self._tokenizer.encode(self.identity.query_prefix + text).ids
+        if len(ids) > limit:
+            ids = [*ids[: limit - 1], ids[-1]]  # the last one is [SEP]
+        vector: Vectors = self._embed([ids])[0]
         return vector
 
     @property
@@ -120,7 +126,7 @@ class BgeEmbedder:
         try:
             from tokenizers import Tokenizer
         except ImportError as error:
-            raise _missing_extra() from error
+            raise missing_extra() from error
         file = self._directory.path / "tokenizer.json"
         if not file.is_file():
             raise EngineUnavailableError(f"{file} is missing: the model is incomplete")
@@ -129,43 +135,20 @@ class BgeEmbedder:
         tokenizer.no_padding()
         return tokenizer
 
-    def _encode(self, texts: list[str]) -> Vectors:
-        model = self._model()
+    def _embed(self, token_ids: TokenIds) -> Vectors:
+        runtime = self._runtime()
         with self._lock:
-            vectors = model.encode(texts, batch_size=len(texts), convert_to_numpy=True, show_progress_bar=False)
-        vectors = np.asarray(vectors, dtype=np.float32)
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        if not np.isfinite(norms).all() or not norms.all():
-            raise EngineUnavailableError(f"{self._name} gives vectors that are not finite: its weights are damaged")
-        unit: Vectors = vectors / norms
-        return unit
+            return embed_tokens(runtime, token_ids)
 
-    def _model(self) -> Any:
+    def _runtime(self) -> Runtime:
         with self._lock:
             if self._loaded is None:
-                self._loaded = self._load()
+                self._loaded = choose_runtime(
+                    self._setting,
+                    self._directory,
+                    self._tokenizer,
+                    self._models_folder or default_models_folder(),
+                    device=self._device,
+                    batch_size=self._batch_size,
+                )
             return self._loaded
-
-    def _load(self) -> Any:
-        try:
-            from safetensors import SafetensorError
-            from sentence_transformers import SentenceTransformer
-        except ImportError as error:
-            raise _missing_extra() from error
-        directory = self._directory
-        try:
-            model = SentenceTransformer(
-                str(directory.path),
-                device=self._device,
-                trust_remote_code=False,
-                local_files_only=True,
-                model_kwargs={"use_safetensors": True},
-            )
-        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-            raise EngineUnavailableError(f"the model in {directory.path} cannot be loaded: {error}") from error
-        model.max_seq_length = directory.max_tokens
-        return model
-
-
-def _missing_extra() -> EngineUnavailableError:
-    return EngineUnavailableError("bge needs more packages: pip install 'qwen-kb[local]'")

@@ -21,13 +21,17 @@ _SAMPLES, _SAMPLE_BYTES = 64, 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class BgeDirectory:
-    """A sentence-transformers directory with CLS pooling. `revision` is a hash of configuration and weights."""
+    """A sentence-transformers directory with CLS pooling. `revision` is a hash of configuration and weights.
+
+    `pad_token` is the id that fills up the shorter texts of a batch.
+    """
 
     path: Path
     dimension: int
     max_tokens: int
     query_prefix: str
     revision: str
+    pad_token: int
 
     @classmethod
     def read(cls, path: Path, name: str) -> BgeDirectory:
@@ -53,6 +57,7 @@ class BgeDirectory:
             max_tokens=min(limits),
             query_prefix=_query_prefix(name, int(config["vocab_size"])),
             revision=_fingerprint(path, weights),
+            pad_token=int(config.get("pad_token_id") or 0),
         )
 
 

@@ -47,6 +47,7 @@ def make_embedder(embedding: EmbeddingSettings, models: ModelSettings) -> Embedd
         batch_size=embedding.batch_size,
         offline=models.offline,
         models_folder=_folder(models),
+        runtime=embedding.runtime,
     )
 
 

@@ -37,7 +37,11 @@ class EmbeddingSettings(Section):
     model: str = Field(default="BAAI/bge-small-zh-v1.5", min_length=1, description="bge: a model name or a directory")
     revision: str = Field(default="", description="bge: a fixed revision of the model; empty: whatever is in the cache")
     device: str = Field(default="auto", min_length=1, description="bge: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`")
-    batch_size: int = Field(default=32, ge=1, le=4096, description="bge: texts in one forward pass")
+    batch_size: int = Field(default=32, ge=1, le=4096, description="bge: texts in one forward pass on a GPU")
+    runtime: Literal["auto", "torch", "onnx"] = Field(
+        default="auto",
+        description="bge: what runs the model; `auto`: torch on a GPU, else the fastest that is close enough to torch",
+    )
 
 
 class EngineSettings(Section):

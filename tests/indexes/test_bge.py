@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def embedder(folder: Path) -> BgeEmbedder:
-    return BgeEmbedder(str(folder))
+    return BgeEmbedder(str(folder), runtime="torch")
 
 
 def test_vectors_are_the_normalised_first_token_of_the_model(folder: Path, embedder: BgeEmbedder) -> None:
@@ -103,4 +103,4 @@ def test_a_directory_that_is_no_bge_model_is_refused(folder: Path, tmp_path: Pat
     weights = (torn / "model.safetensors").read_bytes()
     (torn / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(EngineUnavailableError, match="cannot be loaded"):
-        BgeEmbedder(str(torn)).embed_documents(["好"])
+        BgeEmbedder(str(torn), runtime="torch").embed_documents(["好"])
