@@ -1,0 +1,121 @@
+"""One request and its streamed response, on a connection of its own that can be cut off at any moment."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+_WRITE_SECONDS = 30.0
+_LARGEST_ERROR_BODY = 1 << 16
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and content type of a response, and the body where it is an error. `retry_after` is in seconds."""
+
+    status: int
+    content_type: str
+    retry_after: float | None = None
+    error_body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The response is over; `error` says what broke it off."""
+
+    error: Exception | None = None
+
+
+Item = Head | bytes | End
+
+
+class Exchange:
+    """Posts on a thread of its own, so that the reader can leave while the server is still silent.
+
+    Proxies named in the environment are not used: what is sent are the organisation's documents.
+    """
+
+    def __init__(self, url: str, body: bytes, headers: dict[str, str], timeout: httpx.Timeout) -> None:
+        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._left = threading.Event()
+        self._socket: socket.socket | None = None
+        self._request = (url, body, headers, timeout)
+        threading.Thread(target=self._run, name="openai-exchange", daemon=True).start()
+
+    def read(self, cancel: threading.Event) -> Iterator[Item]:
+        """Yield the head, the pieces of the body, and the end; stop without a word once `cancel` is set."""
+        while not cancel.is_set():
+            try:
+                item = self._items.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                continue
+            yield item
+            if isinstance(item, End):
+                return
+
+    def close(self) -> None:
+        """Cut the connection off at once. A server that watches it stops generating."""
+        self._left.set()
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _run(self) -> None:
+        error: Exception | None = None
+        try:
+            self._post()
+        except Exception as raised:  # raised on the reader's side
+            error = raised
+        finally:
+            self._items.put(End(error))
+
+    def _post(self) -> None:
+        url, body, headers, timeout = self._request
+        context = ssl.create_default_context() if url.startswith("https:") else False
+        with (
+            httpx.Client(timeout=timeout, verify=context, trust_env=False, follow_redirects=False) as client,
+            client.stream(
+                "POST", url, content=body, headers=headers, extensions={"trace": self._connected}
+            ) as response,
+        ):
+            error_body = b""
+            if response.status_code != httpx.codes.OK:
+                for piece in response.iter_bytes():
+                    error_body += piece
+                    if len(error_body) > _LARGEST_ERROR_BODY or self._left.is_set():
+                        break
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            self._items.put(Head(response.status_code, kind, _seconds(response.headers.get("retry-after")), error_body))
+            if response.status_code == httpx.codes.OK:
+                for piece in response.iter_bytes():
+                    if self._left.is_set():
+                        return
+                    self._items.put(piece)
+
+    def _connected(self, event: str, information: dict[str, Any]) -> None:
+        """Keep hold of the socket, the one thing that wakes a blocked read when it is shut down."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._socket = information["return_value"].get_extra_info("socket")
+        if self._left.is_set():
+            raise httpx.RequestError("the reader has left")
+
+
+def _seconds(value: str | None) -> float | None:
+    try:
+        return max(0.0, float(value)) if value else None
+    except ValueError:
+        return None
+
+
+def make_timeout(connect_seconds: float, read_seconds: float) -> httpx.Timeout:
+    """Return the limits: on connecting, and on the silence between two pieces of the response."""
+    return httpx.Timeout(read_seconds, connect=connect_seconds, write=_WRITE_SECONDS, pool=connect_seconds)
