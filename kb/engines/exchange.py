@@ -105,8 +105,8 @@ class Exchange:
         """Keep hold of the socket, the one thing that wakes a blocked read when it is shut down."""
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             self._socket = information["return_value"].get_extra_info("socket")
-        if self._left.is_set():
-            raise httpx.RequestError("the reader has left")
+            if self._left.is_set():
+                raise httpx.RequestError("the reader has left")
 
 
 def _seconds(value: str | None) -> float | None:
