@@ -158,16 +158,23 @@ def known_documents(connection: sqlite3.Connection) -> dict[str, KnownDocument]:
     """Return every document by URI, as the newest acknowledged work and the last failures have it."""
     space = head_space(connection)
     known = {}
-    for document_id, uri, content_hash, settings_hash, size, mtime_ns, of_space in connection.execute(
-        "SELECT d.document_id, d.uri, s.content_hash, s.settings_hash, d.size, d.mtime_ns, s.space"
-        " FROM documents d JOIN states s ON s.state_id = d.state_id"
+    for document_id, uri, content_hash, settings_hash, size, mtime_ns, source, metadata, of_space in connection.execute(
+        "SELECT d.document_id, d.uri, s.content_hash, s.settings_hash, d.size, d.mtime_ns, s.source, b.metadata,"
+        " s.space FROM documents d JOIN states s ON s.state_id = d.state_id"
+        # Only of web pages: metadata lie in the large table, and of files nothing in them is asked for.
+        " LEFT JOIN bodies b ON b.state_id = s.state_id AND d.uri GLOB 'http*'"
     ):
         settings = settings_hash if of_space == space else ""
-        known[document_id] = KnownDocument(document_id, uri, content_hash, settings, size, mtime_ns, "ready")
+        said = json.loads(metadata) if metadata else {}
+        marks = (said.get("etag", ""), said.get("last_modified", ""))
+        known[document_id] = KnownDocument(
+            document_id, uri, content_hash, settings, size, mtime_ns, "ready", source, *marks
+        )
     for document_id, uri, content_hash, settings, size, mtime_ns in connection.execute(
         "SELECT document_id, uri, content_hash, settings_hash, size, mtime_ns FROM failures"
     ):
-        known[document_id] = KnownDocument(document_id, uri, content_hash, settings, size, mtime_ns, "failed")
+        source = known[document_id].source if document_id in known else ""
+        known[document_id] = KnownDocument(document_id, uri, content_hash, settings, size, mtime_ns, "failed", source)
     return {document.uri: document for document in known.values()}
 
 

@@ -55,7 +55,10 @@ class DocumentRow:
 
 @dataclass(frozen=True, slots=True)
 class KnownDocument:
-    """What the writer knows of a source, unpublished work included; `settings_hash` "" means: to be put again."""
+    """What the writer knows of a source, unpublished work included; `settings_hash` "" means: to be put again.
+
+    `source` is "" where there never was a text; `etag` and `last_modified` are what a server said of a web page.
+    """
 
     document_id: str
     uri: str
@@ -64,6 +67,9 @@ class KnownDocument:
     size: int
     mtime_ns: int
     status: DocumentStatus
+    source: str = ""
+    etag: str = ""
+    last_modified: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,3 +72,13 @@ def loaded_of(header: Mapping[str, Any], body: bytes) -> Loaded:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DocumentError("crashed", f"the reading process answered nonsense: {error}") from error
+
+
+def addresses_of(header: Mapping[str, Any], body: bytes) -> list[str]:
+    """Return the addresses in a frame, one a line. Raise DocumentError as `loaded_of`."""
+    if "reason" in header:
+        raise DocumentError(str(header["reason"]), str(header.get("detail", "")))
+    try:
+        return body.decode("utf-8").split("\n") if body else []
+    except UnicodeDecodeError as error:
+        raise DocumentError("crashed", f"the reading process answered nonsense: {error}") from error

@@ -136,7 +136,7 @@ class Pipeline:
                 keep_originals=self._keep_originals,
                 publish_seconds=self._publish_seconds,
             )
-            return run.carry_out(plan, self._open_pool, readers, removals)
+            return run.carry_out(plan, visits.open_pool, readers, removals)
 
     def _is_current(self, known: KnownDocument, force: bool) -> bool:
         return not force and known.status == "ready" and known.settings_hash == self.settings_hash

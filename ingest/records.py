@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from indexes.errors import DocumentError
 from indexes.records import Heading, Page
+
+if TYPE_CHECKING:
+    from ingest.web import Fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,9 @@ class SourceItem:
 
     `path` is what to open (None for web pages); `size` is in bytes and `mtime_ns` in nanoseconds, both 0 for web
     pages; `root` is the URI of the target under which it was found (see `ingest.sources.is_under`).
+
+    For web pages that are in already, `etag` and `last_modified` are what their server said of them then: they are
+    fetched only if that has changed. `page` is what following a site has fetched already; its bytes are at `path`.
     """
 
     uri: str
@@ -26,6 +32,9 @@ class SourceItem:
     mtime_ns: int
     source: str
     root: str
+    etag: str = ""
+    last_modified: str = ""
+    page: Fetched | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 # A batch that is not full is stored after this many seconds: what is done is not kept waiting for a slow document.
 _BATCH_SECONDS = 2.0
+# A publish that takes longer than this (seconds) makes the next one wait longer in proportion: publishing meanwhile
+# must not become most of the work.
+_QUICK_PUBLISH = 5.0
 # New times of unchanged files that are recorded together.
 _MANY = 512
 # Documents that were embedded anew from their stored text carry this in place of the settings they were read with,
@@ -70,7 +73,7 @@ class Run:
         self._keep_originals = keep_originals
         self._publish_seconds = publish_seconds
         self._touched: list[SourceItem] = []
-        self._published_at = time.monotonic()
+        self._publish_at = time.monotonic() + publish_seconds
         self._begun_ns = time.time_ns()
 
     def carry_out(
@@ -174,7 +177,7 @@ class Run:
                 except DocumentError as error:
                     self._fail(one.document.uri, error)
         self._touched.clear()
-        if time.monotonic() - self._published_at > self._publish_seconds:
+        if time.monotonic() > self._publish_at:
             self._publish_what_is_done()
 
     def _put_one(self, one: Prepared, vectors: Vectors) -> None:
@@ -233,9 +236,11 @@ class Run:
         return self._publish()
 
     def _publish(self) -> int:
+        begun = time.monotonic()
         with self._tally.stage("publish"):
             version = self._writer.publish()
-        self._published_at = time.monotonic()
+        ended = time.monotonic()
+        self._publish_at = ended + self._publish_seconds * max(1.0, (ended - begun) / _QUICK_PUBLISH)
         return version
 
     def _fail(self, uri: str, error: DocumentError, outcome: LoadOutcome | None = None) -> None:

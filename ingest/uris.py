@@ -30,7 +30,9 @@ def path_of(uri: str) -> Path:
 
 
 def is_under(uri: str, root: str) -> bool:
-    """Tell whether `uri` is `root` itself or lies inside the folder `root`."""
+    """Tell whether `uri` is `root` itself or lies inside the folder `root`. A web page is no folder."""
+    if root.startswith(("http://", "https://")):
+        return uri == root
     return uri == root or uri.startswith(root if root.endswith("/") else root + "/")
 
 

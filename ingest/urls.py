@@ -37,6 +37,14 @@ def normalise_url(url: str) -> str:
     return urlunsplit((scheme, place, _escape(parts.path or "/"), _escape(parts.query), ""))
 
 
+def site_of(url: str) -> str:
+    """Return the host of an address in our spelling, with its port unless that is the usual one of its scheme.
+
+    The same for http and https, which sites lead from one to the other.
+    """
+    return urlsplit(url).netloc
+
+
 def _ascii_host(host: str) -> str:
     if host.isascii():
         return host.lower()

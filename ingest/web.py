@@ -27,7 +27,9 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
 _LOGIN = frozenset({401, 407})
 _READABLE = re.compile(
-    r"text/|application/(?:pdf|xhtml\+xml|xml|rss\+xml|atom\+xml|json|markdown|octet-stream|x-pdf)\b|$", re.IGNORECASE
+    r"text/|message/rfc822|application/(?:pdf|xhtml\+xml|xml|rss\+xml|atom\+xml|json|markdown|octet-stream|x-pdf"
+    r"|epub\+zip|vnd\.openxmlformats-officedocument\.[a-z.]+|vnd\.ms-(?:excel|powerpoint)\.[a-z.0-9]+)\b|$",
+    re.IGNORECASE,
 )
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
 _BLOCK = 64 * 1024
@@ -49,6 +51,22 @@ class Fetched:
     not_modified: bool = False
 
 
+class StatusError(DocumentError):
+    """The server answered with a status that brings no page; `status` is its number."""
+
+    def __init__(self, reason: str, detail: str, status: int) -> None:
+        super().__init__(reason, detail)
+        self.status = status
+
+
+class RedirectError(DocumentError):
+    """The server redirects once more than is followed: to `location`, which nothing was fetched from."""
+
+    def __init__(self, location: str, limit: int) -> None:
+        super().__init__("fetch_failed", f"more than {limit} redirects")
+        self.location = location
+
+
 def fetch(
     url: str,
     *,
@@ -58,8 +76,11 @@ def fetch(
     max_redirects: int = MAX_REDIRECTS,
     etag: str = "",
     last_modified: str = "",
+    any_type: bool = False,
 ) -> Fetched:
     """Fetch one page. With `etag` or `last_modified`, the server may answer that it has not changed.
+
+    With `any_type`, what the server calls the page does not matter. One redirect too many is a RedirectError.
 
     Every address, that of a redirect too, is resolved once, checked, and connected to as checked; hosts and
     networks in `allow_hosts` may be private. `seconds` bounds everything together. Raise DocumentError:
@@ -76,7 +97,7 @@ def fetch(
     headers = [(name, value.encode("latin-1", "ignore")) for name, value in conditions if value]
     try:
         for _ in range(max_redirects + 1):
-            found = _request(current, headers, allow_hosts, max_bytes, deadline)
+            found = _request(current, headers, allow_hosts, max_bytes, deadline, any_type)
             if isinstance(found, Fetched):
                 return found
             current = _redirected(current, found)
@@ -87,11 +108,16 @@ def fetch(
     except (httpcore.NetworkError, httpcore.ProtocolError, OSError, UnicodeError) as error:
         detail = " ".join(str(error).split())[:200] or type(error).__name__
         raise DocumentError("fetch_failed", f"the page could not be fetched: {detail}") from error
-    raise DocumentError("fetch_failed", f"more than {max_redirects} redirects")
+    raise RedirectError(current, max_redirects)
 
 
 def _request(
-    url: str, headers: list[tuple[bytes, bytes]], allow_hosts: Sequence[str], max_bytes: int, deadline: Deadline
+    url: str,
+    headers: list[tuple[bytes, bytes]],
+    allow_hosts: Sequence[str],
+    max_bytes: int,
+    deadline: Deadline,
+    any_type: bool,
 ) -> Fetched | str:
     """Return the page at `url`, or the address that it redirects to."""
     import httpcore
@@ -112,26 +138,26 @@ def _request(
         answer = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
         if response.status in _REDIRECTS and answer.get("location"):
             return answer["location"]
-        _check_status(response.status)
+        _check_status(response.status, (200, 203, 304) if headers else (200, 203))
         described = answer.get("content-type", "")
         media_type = described.partition(";")[0].strip().lower()
         charset = _CHARSET.search(described)
         facts = (answer.get("etag", ""), answer.get("last-modified", ""))
         if response.status == 304:
             return Fetched(url, b"", media_type, None, *facts, not_modified=True)
-        if not _READABLE.match(media_type):
+        if not any_type and not _READABLE.match(media_type):
             raise DocumentError("unsupported", f"the page is {media_type[:80]!r}, not a document that can be read")
         data = _body(response, answer, max_bytes)
         return Fetched(url, data, media_type, charset.group(1) if charset else None, *facts)
 
 
-def _check_status(status: int) -> None:
+def _check_status(status: int, accepted: tuple[int, ...]) -> None:
     if status in _GONE:
-        raise DocumentError("vanished", f"the server answers {status}: there is no such page")
+        raise StatusError("vanished", f"the server answers {status}: there is no such page", status)
     if status in _LOGIN:
-        raise DocumentError("login_required", f"the server answers {status}: the page asks for a login")
-    if status not in (200, 203, 304):
-        raise DocumentError("fetch_failed", f"the server answers {status}")
+        raise StatusError("login_required", f"the server answers {status}: the page asks for a login", status)
+    if status not in accepted:
+        raise StatusError("fetch_failed", f"the server answers {status}", status)
 
 
 def _redirected(current: str, location: str) -> str:

@@ -87,22 +87,12 @@ def _receive(requests: BinaryIO, waiting: queue.Queue[tuple[dict[str, Any], byte
 
 def _answer(header: dict[str, Any], data: bytes) -> list[bytes]:
     """Return the answer to one request; every error of a loader becomes a reason."""
-    from ingest.loaders.dispatch import load
-
     seconds = float(header["seconds"])
     usage = resource.getrusage(resource.RUSAGE_SELF)
     _lower(resource.RLIMIT_CPU, math.ceil(usage.ru_utime + usage.ru_stime + seconds))
     signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)  # should the parent be unable to
     try:
-        loaded = load(
-            data,
-            header["name"],
-            header["media_type"],
-            charset=header["charset"],
-            passwords=tuple(header["passwords"]),
-            ocr=header["ocr"],
-        )
-        return answer_of(loaded)
+        return _done(header, data)
     except DocumentError as error:
         return frame({"reason": error.reason, "detail": error.detail})
     except MemoryError:
@@ -113,6 +103,30 @@ def _answer(header: dict[str, Any], data: bytes) -> list[bytes]:
         return frame({"reason": "damaged", "detail": f"not readable: {type(error).__name__}: {error}"[:300]})
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _done(header: dict[str, Any], data: bytes) -> list[bytes]:
+    """Do what a request asks for: read a document, or find the addresses in a page or sitemap."""
+    if header["task"] == "sitemap":
+        from ingest.loaders.sitemap import sitemap_addresses
+
+        return frame({}, "\n".join(sitemap_addresses(data)).encode("utf-8", "replace"))
+    if header["task"] == "links":
+        from ingest.loaders.links import page_links
+
+        found = page_links(data, header["url"], header["media_type"], header["charset"])
+        return frame({}, "\n".join(found).encode("utf-8", "replace"))
+    from ingest.loaders.dispatch import load
+
+    loaded = load(
+        data,
+        header["name"],
+        header["media_type"],
+        charset=header["charset"],
+        passwords=tuple(header["passwords"]),
+        ocr=header["ocr"],
+    )
+    return answer_of(loaded)
 
 
 def _send(answers: BinaryIO, pieces: list[bytes]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from indexes.errors import DocumentError, KBError
-from ingest.framing import LENGTHS, MAX_HEADER_BYTES, frame, header_of, loaded_of
+from ingest.framing import LENGTHS, MAX_HEADER_BYTES, addresses_of, frame, header_of, loaded_of
 from ingest.records import Loaded
 
 _START_SECONDS = 60.0
@@ -71,16 +71,22 @@ class WorkerProcess:
         Raise DocumentError: the reading process's own reason, or `timeout`, `memory`, `crashed` or `too_large`
         where it had to be killed or died. Raise KBError where the process cannot even start.
         """
+        return loaded_of(*self._ask({**request, "task": "document"}, data, seconds))
+
+    def addresses(self, request: Mapping[str, object], data: bytes, seconds: float) -> list[str]:
+        """Let the process find the addresses in a page or sitemap, as `request["task"]` says. Raise as `load`."""
+        return addresses_of(*self._ask(request, data, seconds))
+
+    def _ask(self, request: Mapping[str, object], data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
         if not self._ready:
             self._begin()
         self.documents += 1
         try:
-            header, body = self._exchange(frame({**request, "seconds": seconds}, data), seconds)
+            return self._exchange(frame({**request, "seconds": seconds}, data), seconds)
         except DocumentError:
             self.kill()
             self._reap()
             raise
-        return loaded_of(header, body)
 
     def kill(self) -> None:
         """End the process at once; the thread that waits for its answer gets an error. May be called twice."""

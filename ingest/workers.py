@@ -108,6 +108,19 @@ class LoaderPool:
                 for thread in threads:
                     thread.join(max(0.0, deadline - time.monotonic()))
 
+    @property
+    def allow_hosts(self) -> tuple[str, ...]:
+        """The hosts and networks that may be fetched from although their addresses are private."""
+        return self._allow_hosts
+
+    def addresses(self, request: Mapping[str, object], data: bytes) -> list[str]:
+        """Return the addresses in a page or sitemap, found by a reading process. Raise DocumentError as `load`."""
+        process = self._borrow()
+        try:
+            return process.addresses(request, data, self._seconds)
+        finally:
+            self._give_back(process)
+
     def close(self) -> None:
         """Kill all processes. Documents being read are given up. May be called twice, and from any thread."""
         with self._lock:
@@ -149,6 +162,11 @@ class LoaderPool:
         content_hash, data = "", None
         try:
             item, data, page = self._bytes_of(item)
+            if page is not None and page.not_modified:
+                if item.uri not in run.known_hashes:
+                    raise DocumentError("fetch_failed", "the server says that the page has not changed, but it is new")
+                content_hash = run.known_hashes[item.uri]
+                return LoadOutcome(item, content_hash, None, None, None, time.monotonic() - begun, unchanged=True)
             content_hash = hashlib.sha256(data).hexdigest()
             if run.known_hashes.get(item.uri) == content_hash:
                 return LoadOutcome(item, content_hash, None, None, data, time.monotonic() - begun, unchanged=True)
@@ -161,8 +179,13 @@ class LoaderPool:
 
     def _bytes_of(self, item: SourceItem) -> tuple[SourceItem, bytes, Fetched | None]:
         """Return the bytes of an item, and the item with their true size and time."""
+        if item.page is not None:
+            data = read_file(item.path, self._max_bytes).data if item.path is not None else b""
+            return item, data, item.page
         if item.kind == "web":
-            page = fetch(item.uri, allow_hosts=self._allow_hosts)
+            page = fetch(item.uri, allow_hosts=self._allow_hosts, etag=item.etag, last_modified=item.last_modified)
+            if page.not_modified:
+                return item, b"", page
             return replace(item, size=len(page.data)), page.data, page
         if item.path is None:
             raise DocumentError("unreadable", "there is neither a file nor an address to read it from")

@@ -143,7 +143,13 @@ def source_targets(source: SourceSettings) -> list[Target]:
 
     if source.reader:
         return [Target(source=source.name, reader=source.reader, arguments=source.arguments)]
-    return [Target(location, source.name) for location in (*source.paths, *source.urls)]
+    crawl = None
+    if source.crawl is not None:
+        from ingest.crawl import CrawlLimits
+
+        crawl = CrawlLimits(source.crawl.depth, source.crawl.pages, source.crawl.delay)
+    files = [Target(path, source.name) for path in source.paths]
+    return files + [Target(url, source.name, crawl=crawl, sitemap=source.sitemap) for url in source.urls]
 
 
 def make_job(job: JobSettings, sources: Sequence[SourceSettings], max_removed_share: float) -> JobDefinition:

@@ -75,6 +75,8 @@ def _check_source(source: SourceSettings, names: set[str], where: str) -> None:
         raise ConfigurationError(f"{where}.arguments: are for a `reader`, and none is named")
     elif not source.paths and not source.urls:
         raise ConfigurationError(f"{where}: needs `paths`, `urls` or a `reader`")
+    if (source.sitemap or source.crawl is not None) and not source.urls:
+        raise ConfigurationError(f"{where}: `sitemap` and `crawl` are for `urls`, and none are named")
     for url in source.urls:
         _check_address(url, f"{where}.urls")
 

@@ -144,12 +144,30 @@ class ModelSettings(Section):
     folder: str = Field(default="", description="folder that is searched for models first, and that downloads go to")
 
 
+class CrawlSettings(Section):
+    """How a site is followed from the `urls` of a source: `crawl = {depth = 2, pages = 200, delay = 1.0}`."""
+
+    depth: int = Field(default=3, ge=0, le=20, description="links in a row that are followed from the first pages")
+    pages: int = Field(default=500, ge=1, le=100_000, description="pages that are fetched at most")
+    delay: float = Field(
+        default=1.0, ge=0, le=3600, description="seconds between two requests; robots.txt may ask for more"
+    )
+
+
 class SourceSettings(Section):
     """One `[[sources]]` entry: a named set of paths or addresses."""
 
     name: Name = Field(description="what `[[jobs]]` and the filter `source` call it")
     paths: list[str] = Field(default_factory=list, description="files and folders, relative to the configuration file")
-    urls: list[str] = Field(default_factory=list, description="pages, http or https")
+    urls: list[str] = Field(default_factory=list, description="pages, http or https; with `sitemap`, sitemaps")
+    crawl: CrawlSettings | None = Field(
+        default=None,
+        description="follow links of the `urls` on the same host: `{depth = 3, pages = 500, delay = 1.0}` (links in a "
+        "row, pages at most, seconds between requests); `{}` for these defaults; robots.txt is obeyed",
+    )
+    sitemap: bool = Field(
+        default=False, description="the `urls` are sitemaps: their pages are read, and followed as far as `crawl` says"
+    )
     reader: str = Field(default="", description="import path of a LlamaIndex reader, instead of paths and urls")
     arguments: dict[str, object] = Field(default_factory=dict, description="what the reader is called with")
 
