@@ -14,9 +14,9 @@ _ABOUT_ZH = (
     "(?:已有|现有|已知|当前|目前|所?提供|给出|给定|上述|以上|以下|检索到?"
     "|相关|有关|参考|这些|该|此|本|的|中|里|内|仅|只|您|你|我)"
 )
-_LEAD_ZH = "(?:(?:非常|很|十分)?(?:抱歉|对不起|不好意思|遗憾)|您好|你好|但是?|不过|因此|所以)*"
+_LEAD_ZH = "(?:(?:非常|很|十分)?(?:抱歉|对不起|不好意思|遗憾)|您好|你好|但是?|不过|因此|所以){0,6}"
 _BASIS_ZH = f"(?:(?:根据|依据|依照|按照|基于|从|在|由)?{_ABOUT_ZH}*(?:{_SOURCES_ZH}{_ABOUT_ZH}*)+(?:来看|而言)?)"
-_WHO_ZH = "(?:我|我们|暂时|暂|均|都|并|也|还|是)*"
+_WHO_ZH = "(?:我们?|暂时?|均|都|并|也|还|是){0,4}"
 _OBJECT_ZH = "(?:该|此|这个?|这一|上述|您|你|用户|提出|所问|问|关于|的|任何|相关|有关|具体|确切|准确)*"
 _CLOSED_ZH = (
     f"{_BASIS_ZH}?{_WHO_ZH}(?:无法|不能|不足以|未能|没法|难以)(?:准确|直接|完整|够)?"
@@ -35,12 +35,12 @@ _OPEN_ZH = (
 )
 
 _LEAD_EN = (
-    "(?:(?:i am|i m|we are|we re)? ?(?:very |so )?sorry(?: but)? |i apologi[sz]e(?: but)? |apologies(?: but)? "
-    "|unfortunately |regrettably |however |but |therefore |thus )*"
+    "(?:(?:i am |i m |we are |we re )?(?:very |so )?sorry |i apologi[sz]e |apologies "
+    "|unfortunately |regrettably |however |but |therefore |thus ){0,6}"
 )
 _ABOUT_EN = (
     "(?:the |this |that |these |those |any |my |your |our |all |of |given |provided |available |known |supplied "
-    "|retrieved |above |following |existing |current |context |relevant |reference )*"
+    "|retrieved |above |following |existing |current |context |relevant |reference ){0,8}"
 )
 _SOURCES_EN = "(?:information|context|documents?|passages?|materials?|texts?|sources?|content|excerpts?|knowledge base)"
 _GIVEN_EN = "(?: provided| given| above| alone)?"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from kb.refusal import is_refusal, may_become_refusal, refusal_text
@@ -62,3 +64,14 @@ def test_every_beginning_of_a_refusal_is_held_back(text: str) -> None:
 def test_an_ordinary_answer_is_let_through_early() -> None:
     """A text without any word of a refusal near its beginning is shown after a few characters."""
     assert not may_become_refusal("北京是中国的首都，位于华北平原的北部边缘")
+
+
+@pytest.mark.parametrize(
+    "unit", ["sorry but ", "我我们暂时暂", "the given context ", "没有与的足够", "资料的中", "from the given context "]
+)
+def test_repetition_costs_little(unit: str) -> None:
+    """A model that repeats itself cannot make the recognition slow."""
+    started = time.perf_counter()
+    is_refusal(unit * 200)
+    is_refusal((unit * 200)[:199])
+    assert time.perf_counter() - started < 1.0
