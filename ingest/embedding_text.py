@@ -8,8 +8,8 @@ from indexes.records import Chunk
 def embedding_text(title: str, chunk: Chunk) -> str:
     """Return the text that stands for `chunk` in the index: heading path, line break, text.
 
-    Its token count is what the splitter keeps within the budget. The document's `title` leads only where it is part
-    of the heading path already: it often comes from a file's name, and a renamed file must keep its vectors.
+    Its token count is what the splitter keeps within the budget. `title` stays out of it unless the heading path
+    begins with it: titles often come from file names, and a renamed file must keep its vectors.
     """
     return with_heading(chunk.heading, chunk.text)
 
