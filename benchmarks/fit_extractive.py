@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from benchmarks.logistic import fit_logistic, literal
 from benchmarks.question_sets import DEFAULT_CORPUS, build_retriever, load_questions
-from kb.engines.extractive_features import FEATURES, feature_rows, sentences_of
+from kb.engines.extractive_features import FEATURES, feature_rows
+from kb.engines.quotable import sentences_of
 from kb.records import Passage
 
 SETS = ("cmrc2018_trial", "xquad.zh", "xquad.en")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from indexes.text import detect_language
-from kb.citations import check
+from kb.citations import SpanNumbers, check
 from kb.engines.base import Engine, GenerationOptions
 from kb.marks import MarkRewriter
 from kb.prompt import PROMPT_VERSION, build_prompt
@@ -99,7 +99,7 @@ class Answerer:
         yield from self._generate(engine, prompt, draft, cancel or threading.Event())
 
     def _generate(self, engine: Engine, prompt: Prompt, draft: _Draft, cancel: threading.Event) -> Iterator[Event]:
-        rewriter = MarkRewriter(len(prompt.passages))
+        rewriter = MarkRewriter(len(prompt.passages), SpanNumbers(prompt.passages).number_of)
         draft.engine, draft.prompt_version = engine.name, prompt.version
         written, held = "", ""
         for piece in engine.stream(prompt, self._options, cancel):

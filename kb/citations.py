@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,8 @@ MAXIMUM_QUOTE: Final = 600
 # How many sentences may bear out one sentence of an answer, and how much more of it each further one must cover.
 _MAXIMUM_SENTENCES: Final = 3
 _MINIMUM_GAIN: Final = 0.12
+# White space between two sentences, in characters, that still lets them be quoted as one.
+_GAP: Final = 3
 # An uncited sentence is given a citation only where at least this share of its terms is found.
 ATTACH_OVERLAP: Final = 0.7
 
@@ -39,6 +41,35 @@ class Checked:
     def refuted(self) -> bool:
         """Say whether nothing is cited, or nothing cited is borne out though it could have been checked."""
         return not self.citations or all(verdict == "unsupported" for verdict in self.verdicts)
+
+
+class SpanNumbers:
+    """Gives marks their numbers: one number stands for one run of text of one passage.
+
+    So every citation is a tight quotation, also where an answer draws on distant places of the same passage.
+    """
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self._texts = {passage.n: passage.hit.text for passage in passages}
+        self._runs: list[tuple[int, int, int]] = []
+
+    def number_of(self, passage: int, text: str) -> int:
+        """Return the number, from 1, for a mark of `passage` behind `text` (what was written since the mark before)."""
+        sentences = _undivided(text, ())
+        claim = text[slice(*sentences[-1])] if sentences else text
+        start, end = locate(claim, self._texts[passage])
+        for index, (cited, first, last) in enumerate(self._runs):
+            wider = min(first, start), max(last, end)
+            if (
+                cited == passage
+                and start <= last + _GAP
+                and first <= end + _GAP
+                and wider[1] - wider[0] <= MAXIMUM_QUOTE
+            ):
+                self._runs[index] = (passage, *wider)
+                return index + 1
+        self._runs.append((passage, start, end))
+        return len(self._runs)
 
 
 def check(text: str, marks: Sequence[Mark], passages: Sequence[Passage], page_of: PageOf) -> Checked:
@@ -75,6 +106,9 @@ def check(text: str, marks: Sequence[Mark], passages: Sequence[Passage], page_of
 
 def locate(claim: str, passage: str) -> tuple[int, int]:
     """Return the span of the sentence, or the few sentences in a row, of a passage that best bear out a claim."""
+    verbatim = claim.strip()
+    if verbatim and (found_at := passage.find(verbatim)) >= 0:
+        return found_at, found_at + len(verbatim)
     sentences = sentence_spans(passage)
     if not sentences:
         return 0, len(passage)
@@ -114,7 +148,7 @@ def _claims(text: str, marks: Sequence[Mark]) -> list[tuple[str, list[Mark]]]:
         if all(mark.passage != other.passage for other in group):
             group.append(mark)
     bare = "".join([*pieces, text[at:]])
-    spans = sentence_spans(bare) or [(0, len(bare))]
+    spans = _undivided(bare, groups.keys()) or [(0, len(bare))]
     # A mark belongs to the last sentence that begins before it: it follows the text that it is for.
     owners = [max((index for index, (start, _) in enumerate(spans) if start < offset), default=0) for offset in groups]
     offsets = list(groups)
@@ -129,9 +163,21 @@ def _claims(text: str, marks: Sequence[Mark]) -> list[tuple[str, list[Mark]]]:
     return claims
 
 
+def _undivided(bare: str, marked: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the sentences of a text; one that a semicolon divides stays whole unless a mark stands between."""
+    marks = sorted(marked)
+    joined: list[tuple[int, int]] = []
+    for start, end in sentence_spans(bare):
+        if joined and bare[joined[-1][1] - 1] in "；;" and not any(joined[-1][1] <= mark <= start for mark in marks):
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
 def _attach(text: str, passages: Sequence[Passage], page_of: PageOf) -> Checked:
     """Write marks into a text that has none, after each sentence that some passage clearly bears out."""
-    rewriter = MarkRewriter(len(passages))
+    rewriter = MarkRewriter(len(passages), SpanNumbers(passages).number_of)
     written, at = [], 0
     verdicts: list[Verdict] = []
     for start, end in sentence_spans(text):

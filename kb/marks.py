@@ -7,6 +7,7 @@ A mark is `[1]`, `[1][2]`, `[1, 2]`, `[^1]` or the same in full-width forms (`ã€
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,10 +53,15 @@ class MarkRewriter:
     out to be a mark, code, or the punctuation that a mark follows.
     """
 
-    def __init__(self, passage_count: int) -> None:
+    def __init__(self, passage_count: int, number_of: Callable[[int, str], int] | None = None) -> None:
+        """`number_of(passage, text)` gives the number to write for a mark of a passage, and must count from 1 by first
+        use; `text` is what was written since the mark before. Without it each passage has one number.
+        """
         self.marks: list[Mark] = []
         self._passage_count = passage_count
         self._numbers: dict[int, int] = {}
+        self._number_of = number_of or self._by_passage
+        self._since = ""
         self._buffer = ""
         self._tail = ""
         self._length = 0
@@ -64,11 +70,6 @@ class MarkRewriter:
         self._after_mark = False
         self._fenced = False
         self._line_start = True
-
-    @property
-    def passages(self) -> tuple[int, ...]:
-        """Return the numbers of the cited passages: the one that is written `[1]` first."""
-        return tuple(self._numbers)
 
     def feed(self, piece: str) -> str:
         """Take the next piece of generated text and return what is ready to be shown."""
@@ -129,6 +130,7 @@ class MarkRewriter:
     def _write(self, piece: str) -> str:
         if piece:
             self._length += len(piece)
+            self._since += piece
             self._tail = (self._tail + piece)[-_MAXIMUM_MARK:]
             blank_so_far = self._line_start or "\n" in piece
             self._line_start = blank_so_far and not piece.rpartition("\n")[2].strip()
@@ -149,14 +151,18 @@ class MarkRewriter:
         self._after_mark = True
 
     def _write_pending(self) -> str:
-        written = ""
+        written, since = "", self._since
         for passage in self._pending:
-            n = self._numbers.setdefault(passage, len(self._numbers) + 1)
+            n = self._number_of(passage, since)
             start = self._length
             written += self._write(f"[{n}]")
             self.marks.append(Mark(start, self._length, n, passage))
-        self._pending = []
+        if self._pending:
+            self._pending, self._since = [], ""
         return written
+
+    def _by_passage(self, passage: int, text: str) -> int:
+        return self._numbers.setdefault(passage, len(self._numbers) + 1)
 
     def _code(self, *, final: bool) -> str | None:
         """Consume a back-tick span whole, a fence's opening, or a lone run of back-ticks as plain text."""

@@ -12,13 +12,22 @@ from numpy.typing import NDArray
 
 from indexes.text import fold, query_terms, terms
 from kb.engines.base import GenerationOptions
-from kb.engines.extractive_features import FEATURES, Sentence, feature_rows, sentences_of
+from kb.engines.extractive_features import FEATURES, feature_rows, heading_covers
 from kb.engines.extractive_weights import BIAS, WEIGHTS
+from kb.engines.quotable import Sentence, sentences_of
 from kb.marks import neutralise_marks
 from kb.records import Message, Prompt, Usage
 
 _LATIN_LENGTH: Final = 0.35
 _CLAUSE = re.compile(r"[^，,；;：:、]*[，,；;：:、]*")
+# What a heading that asks the same adds to the logit of the first sentence under it, and of the others. Set by hand on
+# the sample documents: the question sets that the weights are fitted on have no headings.
+_OPENING: Final = 4.0
+_UNDER: Final = 3.0
+# What stands under another heading of the same passage must come this close to the best sentence.
+_OTHER_HEADING_SHARE: Final = 0.5
+# A sentence that announces what follows is quoted with it.
+_LEADS_ON = re.compile(r"[：:]\Z")
 _SENTENCE_CLOSERS: Final = "。！？；.!?;…”’」』）)》"
 _WEIGHTS: NDArray[np.float64] = np.array([WEIGHTS[name] for name in FEATURES])
 
@@ -27,9 +36,10 @@ class ExtractiveEngine:
     """Quotes the sentences that most probably hold the answer.
 
     A logistic model gives each sentence of the best `maximum_passages` passages the probability that it answers
-    (`extractive_weights.py`). The best one is quoted; others are added, up to `maximum_sentences`, while their
-    probability for each character quoted is over `price`: lower gives longer answers that hold more. A sentence of
-    another passage than the best one's must also reach `second_passage_probability`. A sentence over
+    (`extractive_weights.py`); a heading that asks the same lifts what stands under it. The best sentence is quoted;
+    others are added, up to `maximum_sentences`, while their probability for each character quoted is over `price` and
+    at least `share` of the best one's: lower values give longer answers that hold more. A sentence of another passage
+    must also reach `second_passage_probability`, one under another heading half of the best one's. A sentence over
     `maximum_characters` is cut at clauses around its best part.
     """
 
@@ -40,12 +50,14 @@ class ExtractiveEngine:
         self,
         *,
         price: float = 0.002,
+        share: float = 0.1,
         maximum_sentences: int = 3,
         maximum_passages: int = 4,
         second_passage_probability: float = 0.2,
         maximum_characters: int = 200,
     ) -> None:
         self.price = price
+        self.share = share
         self.maximum_sentences = maximum_sentences
         self.maximum_passages = maximum_passages
         self.second_passage_probability = second_passage_probability
@@ -74,17 +86,48 @@ class ExtractiveEngine:
         sentences = sentences_of(prompt.passages[: self.maximum_passages])
         if not sentences:
             return []
-        probability = 1.0 / (1.0 + np.exp(-(feature_rows(prompt.question, sentences) @ _WEIGHTS + BIAS)))
-        lengths = np.array([min(reading_length(s.text), self.maximum_characters) for s in sentences])
+        probability = self._probabilities(prompt.question, sentences)
+        worth = probability / np.array([self._length(sentence) for sentence in sentences])
         best = int(np.argmax(probability))
-        chosen = [best]
-        for index in np.argsort(-probability / lengths, kind="stable").tolist():
-            if len(chosen) == self.maximum_sentences or probability[index] / lengths[index] < self.price:
+        chosen = {best}
+        for index in np.argsort(-worth, kind="stable").tolist():
+            if len(chosen) >= self.maximum_sentences or worth[index] < self.price:
                 break
-            other = sentences[index].passage.n != sentences[best].passage.n
-            if index != best and not (other and probability[index] < self.second_passage_probability):
-                chosen.append(index)
-        return [sentences[index] for index in sorted(chosen)]
+            if self._adds(sentences[index], probability[index], sentences[best], probability[best]):
+                chosen.add(index)
+        return [sentences[index] for index in sorted(chosen | self._announced(chosen, sentences))]
+
+    def _adds(self, sentence: Sentence, probability: float, best: Sentence, best_probability: float) -> bool:
+        """Say whether a sentence is good enough beside the best one, and says something else."""
+        if sentence.passage.n != best.passage.n:
+            enough = max(self.second_passage_probability, self.share * best_probability)
+            return probability >= enough and fold(sentence.text) != fold(best.text)
+        share = self.share if sentence.section == best.section else _OTHER_HEADING_SHARE
+        return probability >= share * best_probability
+
+    @staticmethod
+    def _announced(chosen: set[int], sentences: Sequence[Sentence]) -> set[int]:
+        """Return the sentences that chosen ones announce by a colon at their end."""
+        return {
+            index + 1
+            for index in chosen
+            if index + 1 < len(sentences)
+            and _LEADS_ON.search(sentences[index].text)
+            and sentences[index + 1].kind == "text"
+            and sentences[index + 1].passage.n == sentences[index].passage.n
+        }
+
+    def _length(self, sentence: Sentence) -> float:
+        return min(reading_length(sentence.text), float(self.maximum_characters))
+
+    def _probabilities(self, question: str, sentences: Sequence[Sentence]) -> NDArray[np.float64]:
+        """Return of shape (n,) how probably each sentence answers; 0 for headings and fragments beside any text."""
+        lift = heading_covers(question, sentences) * np.array([_OPENING if s.opens else _UNDER for s in sentences])
+        logits = feature_rows(question, sentences) @ _WEIGHTS + BIAS + lift
+        statements = np.array([sentence.kind == "text" for sentence in sentences])
+        if statements.any():
+            logits[~statements] = -np.inf
+        return 1.0 / (1.0 + np.exp(-np.maximum(logits, -700.0))) * np.isfinite(logits)
 
     def _shorten(self, sentence: Sentence, question: str) -> str:
         """Return the sentence, or of a long one the run of whole clauses around the clause nearest to the question."""

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from indexes.pieces import IDEOGRAPH, cut
 from indexes.text import fold, folded_query
-from ingest.sentences import sentence_spans
-from kb.records import Passage
+from kb.engines.quotable import Sentence
 
 # Kinds of question, tried in this order on the folded question.
 _KINDS: Final[Mapping[str, re.Pattern[str]]] = {
@@ -72,20 +71,6 @@ Terms = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence of a passage: `passage.hit.text[start:end]`."""
-
-    passage: Passage
-    start: int
-    end: int
-
-    @property
-    def text(self) -> str:
-        """Return the sentence as it is stored."""
-        return self.passage.hit.text[self.start : self.end]
-
-
-@dataclass(frozen=True, slots=True)
 class _Weighted:
     """The terms of a question with their weights; `pairs` are those that are words or CJK bigrams."""
 
@@ -104,11 +89,6 @@ def kind_of(question: str) -> str:
     return next((kind for kind, pattern in _KINDS.items() if pattern.search(folded)), "other")
 
 
-def sentences_of(passages: Sequence[Passage]) -> list[Sentence]:
-    """Return the sentences of all passages, in the order of the passages."""
-    return [Sentence(passage, start, end) for passage in passages for start, end in sentence_spans(passage.hit.text)]
-
-
 def feature_rows(question: str, sentences: Sequence[Sentence]) -> NDArray[np.float64]:
     """Return features of shape (len(sentences), len(FEATURES)). Covers are shares of the question's weight, in [0, 1].
 
@@ -123,7 +103,8 @@ def feature_rows(question: str, sentences: Sequence[Sentence]) -> NDArray[np.flo
     best_of: dict[int, float] = {}
     for sentence, value in zip(sentences, covers, strict=True):
         best_of[sentence.passage.n] = max(best_of.get(sentence.passage.n, 0.0), value)
-    headings = {s.passage.n: _terms(fold(s.passage.hit.heading)) for s in sentences}
+    paths = {s.passage.n: _terms(fold(s.passage.hit.heading)) for s in sentences}
+    headings = {text: _terms(fold(text)) for text in {s.heading for s in sentences}}
     kind = kind_of(question)
     cue, focus = _CUES.get(kind), _FOCUS.search(fold(question))
     top_score = max((sentence.passage.hit.score for sentence in sentences), default=0.0) or 1.0
@@ -132,7 +113,7 @@ def feature_rows(question: str, sentences: Sequence[Sentence]) -> NDArray[np.flo
         hit, n = sentence.passage.hit, sentence.passage.n
         before = index > 0 and sentences[index - 1].passage.n == n
         after = index + 1 < len(sentences) and sentences[index + 1].passage.n == n
-        window = held[index] | headings[n]
+        window = held[index] | paths[n] | headings[sentence.heading]
         window |= held[index - 1] if before else frozenset()
         window |= held[index + 1] if after else frozenset()
         has_cue = cue is not None and cue.search(folded[index]) is not None
@@ -154,6 +135,21 @@ def feature_rows(question: str, sentences: Sequence[Sentence]) -> NDArray[np.flo
             focus is not None and focus[1] in folded[index],
         )
     return rows
+
+
+def heading_covers(question: str, sentences: Sequence[Sentence]) -> NDArray[np.float64]:
+    """Return of shape (len(sentences),), in [0, 1], how far the heading over each sentence asks the same.
+
+    That is the smaller of two shares: of the question that the heading holds, and of the heading that the question
+    holds.
+    """
+    headings = {text: _terms(fold(text)) for text in {sentence.heading for sentence in sentences}}
+    asked = _weigh(question, [_terms(fold(sentence.text)) for sentence in sentences])
+    words = _terms(fold(question))
+    shares = {
+        text: min(asked.cover(held), len(held & words) / len(held)) if held else 0.0 for text, held in headings.items()
+    }
+    return np.array([shares[sentence.heading] for sentence in sentences])
 
 
 def _terms(folded: str) -> Terms:
