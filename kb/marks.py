@@ -1,7 +1,7 @@
 """Citation marks in generated text: found, renumbered and placed while the text streams.
 
-A mark is `[1]`, `[1][2]`, `[1, 2]`, `[^1]` or the same in full-width forms (`【1】`, `［１］`, `〔1〕`). Marks inside code
-(back-tick spans and fences) are left alone. A mark is written after the closing punctuation of its sentence.
+A mark is `[1]`, `[1][2]`, `[1, 2]`, `[^1]` or the same in full-width forms (`【1】`, `［１］`, `〔1〕`). Marks inside
+code (back-tick spans and fences) are left alone. A mark is written after the closing punctuation of its sentence.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ OPENERS: Final = "[【［〔"
 _LIST = r"\d{1,4}(?:[ \t]?[,，、;；–-][ \t]?\d{1,4}){0,9}"
 _SOURCE = r"(?:†[^\s\[\]【】［］〔〕]{0,40})?"
 _MARK = re.compile(rf"[\[【［〔]\^?({_LIST}){_SOURCE}[\]】］〕]")
-# What may still become a mark when more text comes: at most 10 numbers of 4 digits and a source's name of 40 characters.
+# What may still become a mark when more text comes: at most 10 numbers of 4 digits and a source's name of 40
+# characters.
 _UNFINISHED_MARK = re.compile(r"[\[【［〔]\^?(?:\d[\d \t,，、;；–-]{0,70}(?:†[^\s\[\]【】［］〔〕]{0,40})?)?\Z")
 _MAXIMUM_MARK = 120
 _FENCE = re.compile(r"\n[ \t]*```")
@@ -48,8 +49,8 @@ class Mark:
 class MarkRewriter:
     """Rewrites a stream of text: marks of passages that do not exist are dropped, the others numbered by first use.
 
-    `feed` returns what can safely be shown; `close` returns the rest. Their concatenation is the finished text, in which
-    `marks` lie; it does not depend on how the text was cut into pieces. Text is held back only where it may still turn
+    `feed` returns what can safely be shown; `close` returns the rest. Their concatenation is the finished text, in
+    which `marks` lie; it does not depend on how the text was cut into pieces. Text is held back only where it may still turn
     out to be a mark, code, or the punctuation that a mark follows.
     """
 
@@ -195,7 +196,7 @@ class MarkRewriter:
 
 
 def _listed(numbers: str) -> list[int]:
-    """Return the passage numbers of a list such as `1, 3` or `2-4`; a range over more than ten counts as its two ends."""
+    """Return the passage numbers of a list such as `1, 3` or `2-4`; a range over ten counts as its two ends."""
     found: list[int] = []
     for first, last in re.findall(r"(\d+)(?:[ \t]?[–-][ \t]?(\d+))?", numbers):
         low, high = int(first), int(last or first)

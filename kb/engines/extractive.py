@@ -127,7 +127,8 @@ class ExtractiveEngine:
         statements = np.array([sentence.kind == "text" for sentence in sentences])
         if statements.any():
             logits[~statements] = -np.inf
-        return 1.0 / (1.0 + np.exp(-np.maximum(logits, -700.0))) * np.isfinite(logits)
+        answers: NDArray[np.float64] = np.isfinite(logits) / (1.0 + np.exp(-np.maximum(logits, -700.0)))
+        return answers
 
     def _shorten(self, sentence: Sentence, question: str) -> str:
         """Return the sentence, or of a long one the run of whole clauses around the clause nearest to the question."""

@@ -23,7 +23,8 @@ _SEMICOLON = re.compile(r"[；;][”’」』）)]*\Z")
 _PARAGRAPH_BREAK = re.compile(r"\n[ \t]*\n")
 _NUMBERED = re.compile(
     r"(?:第[\d一二三四五六七八九十百零〇]+[章节節条條款部分编編篇]|[一二三四五六七八九十]+[、．]"
-    r"|[（(][一二三四五六七八九十]+[）)]|(?:\d+|[A-Z])(?:\.\d+)*[.、]?[ \t]+(?=\S)|附录|附錄|#{1,6}\s|(?:chapter|section|appendix)\s)",
+    r"|[（(][一二三四五六七八九十]+[）)]|(?:\d+|[A-Z])(?:\.\d+)*[.、]?[ \t]+(?=\S)|附录|附錄|#{1,6}\s"
+    r"|(?:chapter|section|appendix)\s)",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[^\W\d_]")
