@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from indexes.records import document_id_of
 from indexes.rows import DocumentStatus, KnownDocument
 from ingest.plan import UNPROVEN, Plan, RemovalLimitError, Removals, make_plan, proven_time
 from ingest.records import Problem, SourceItem
+from ingest.site_visits import SiteVisits
 from ingest.sources import file_uri
 from ingest.targets import Listing, Target, as_targets, listings
+from ingest.workers import LoaderPool
 
 ROOT = "file:///docs"
 SECOND = 1_000_000_000
@@ -131,7 +134,8 @@ def test_targets(tmp_path: Path) -> None:
         as_targets([])
     with pytest.raises(UsageError, match="needs a name"):
         as_targets([Target(reader="some.Reader")])
-    (only,) = listings(as_targets([str(tmp_path)]))
+    visits = SiteVisits(lambda: LoaderPool(1), threading.Event())
+    (only,) = listings(as_targets([str(tmp_path)]), visits)
     assert (only.root, list(only.found)) == (file_uri(tmp_path), [])
-    (page,) = listings(as_targets(["HTTP://Example.org:80/a#part"]))
+    (page,) = listings(as_targets(["HTTP://Example.org:80/a#part"]), visits)
     assert [page.root] == [one.uri for one in page.found] == ["http://example.org/a"]
