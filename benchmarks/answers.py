@@ -1,9 +1,9 @@
 """Measure answers: `python -m benchmarks.answers [FILE] [--price P] [--limit N] [--engine extractive]`.
 
-Every question of a SQuAD-style file (default: CMRC 2018 dev) goes through the real `Answerer` on a knowledge base of its
-paragraphs, with the default splitter and the `hash` embedder. `gold in answer`: an accepted answer stands in the answer,
-`[n]` marks removed. `answered alone` leaves refused questions out. `exact` is the share of citations whose quote is the
-span of the stored text.
+Every question of a SQuAD-style file (default: CMRC 2018 dev) goes through the real `Answerer` on a knowledge base of
+its paragraphs, with the default splitter and the `hash` embedder. `gold in answer`: an accepted answer stands in the
+answer, `[n]` marks removed. `answered alone` leaves refused questions out. `exact` is the share of citations whose
+quote is the span of the stored text.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def measure(path: Path, engine: ExtractiveEngine, *, threshold: float, limit: in
     answers = [_MARK.sub("", answer.answer) for _, answer, _ in outcomes]
     answered = np.array([answer.status == "answered" for _, answer, _ in outcomes])
     lengths = np.array([len(text) for text in answers])
-    holds = np.array([any(gold in text for gold in q.answers) for (q, _, _), text in zip(outcomes, answers, strict=True)])
+    golds = [question.answers for question, _, _ in outcomes]
+    holds = np.array([any(gold in text for gold in gold_of) for gold_of, text in zip(golds, answers, strict=True)])
     citations = [citation for _, answer, _ in outcomes for citation in answer.citations]
     exact = [
         questions.paragraphs[int(citation.title.removeprefix("p"))][citation.start : citation.end] == citation.quote

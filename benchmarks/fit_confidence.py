@@ -1,10 +1,11 @@
 """Fit the shipped confidence: `python -m benchmarks.fit_confidence [--corpus DIR] [--write]`.
 
 Half the paragraphs of a set are held out, so that their questions have no answer in the knowledge base. A logistic
-regression of "the paragraph is there" is fitted on CMRC 2018 trial and XQuAD in Chinese and English, several draws each,
-on features that may only raise the confidence. The point of refusal is chosen on these sets too: of the points at which
-the mean over the sets of (unanswerable refused - answerable refused) is within 0.002 of its best, the one that refuses
-fewest; the bias is shifted so that it lies at 0.5. What is reported on CMRC 2018 dev and DRCD dev was never seen.
+regression of "the paragraph is there" is fitted on CMRC 2018 trial and XQuAD in Chinese and English, several draws
+each, on features that may only raise the confidence. The point of refusal is chosen on these sets too: of the points at
+which the mean over the sets of (unanswerable refused - answerable refused) is within 0.002 of its best, the one that
+refuses fewest; the bias is shifted so that it lies at 0.5. What is reported on CMRC 2018 dev and DRCD dev was never
+seen.
 `--write` replaces `kb/confidence_weights.py`.
 """
 

@@ -63,9 +63,7 @@ def build_retriever(
     with store.writer() as writer:
         for number, text in paragraphs:
             uri = f"file:///docs/p{number}.txt"
-            document = Document(
-                document_id_of(uri), uri, f"p{number}", text, hashlib.sha256(text.encode()).hexdigest()
-            )
+            document = Document(document_id_of(uri), uri, f"p{number}", text, hashlib.sha256(text.encode()).hexdigest())
             prepared = prepare(document, splitter, embedder.identity)
             vectors = embedder.embed_documents(prepared.texts)
             writer.put(document, prepared.chunks, prepared.keys, vectors, settings_hash="benchmark")

@@ -6,18 +6,14 @@ import re
 from difflib import SequenceMatcher
 from typing import Final
 
+from kb.function_words import FUNCTION_CHARACTERS, FUNCTION_WORDS
+
 _NEGATION = re.compile(
     r"不(?![仅但同断少过论管久得足良]|只是)|没有?|(?<!战国)无(?![论线数锡双])|未(?!来)|非(?![常洲得])|勿|别(?=再|让|把)|禁止"
     r"|\b(?:not|no|never|none|cannot|without|neither|nor)\b|n't\b"
 )
 _NEXT_WORD = re.compile(r"[\s再曾]*([\u3400-\u9fff]{1,2}|[a-z0-9]+)")
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)*|[\u3400-\u9fff]")
-_FUNCTION_CHARACTERS: Final = frozenset(
-    "的了在是和与有为被由于及或之其这那个一也都而以到从把让着过等并将会可能此该则便就又还另至自向"
-)
-_FUNCTION_WORDS: Final = frozenset(
-    ["a", "an", "the", "this", "that", "these", "those", "it", "its", "he", "she", "they", "his", "her", "their", "of", "in", "on", "at", "by", "for", "from", "to", "with", "as", "and", "or", "but", "is", "was", "are", "were", "be", "been", "has", "have", "had", "do", "does", "did", "can", "could", "may", "might", "will", "would", "should", "which", "who", "there", "also"]
-)
 # How much of a claim must stand in the evidence, in the same order, before one differing word counts as exchanged.
 _ALIGNED: Final = 0.65
 _MAXIMUM_WORD: Final = 4
@@ -71,7 +67,7 @@ def _exchanged(claim: list[str], evidence: list[str]) -> str:
 
 
 def _is_function(token: str) -> bool:
-    return token in _FUNCTION_CHARACTERS or token in _FUNCTION_WORDS
+    return token in FUNCTION_CHARACTERS or token in FUNCTION_WORDS
 
 
 def _related(ours: list[str], theirs: list[str]) -> bool:

@@ -12,8 +12,8 @@ from kb.marks import neutralise_marks
 # Every character that is, looks like or normalises to "<" before something that could be a tag of ours, a closing tag,
 # or a control token of a chat template (`<|im_end|>`, `<s>`, `<think>`); also the `[INST]` family of such tokens.
 _TAG = re.compile(
-    r"[<＜﹤‹〈⟨❮〈](?=[\s/／∕⁄\\＼]*(?:[|｜¦∣│]|[/／∕⁄]|passage|document|history|question|system|user|assistant|instruct"
-    r"|think|tool|bos|eos|pad|unk|mask|s[>＞]|start_of|end_of|begin_of))",
+    r"[<＜﹤‹〈⟨❮](?=[\s/／∕⁄\\＼]*(?:[|｜¦∣│]|[/／∕⁄]|passage|document|history|question|system|user|assistant"
+    r"|instruct|think|tool|bos|eos|pad|unk|mask|s[>＞]|start_of|end_of|begin_of))",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"\[(?=\s*/?\s*(?:INST|SYS|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|IMG)\b)", re.IGNORECASE)
@@ -25,16 +25,12 @@ def neutralise(text: str) -> str:
 
     Only the prompt's copy changes; citations quote the stored text.
     """
-    visible = "".join(
-        character
-        for character in text.replace("\r\n", "\n").replace("\r", "\n")
-        if character in _KEPT_CONTROLS or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
-    )
-    # Letters in full-width or mathematical form would hide a tag's name from the expression, so it looks at both.
-    plain = [_plain(character) for character in visible]
-    joined = "".join(plain)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    visible = lines.translate({ord(character): None for character in set(lines) if _is_invisible(character)})
+    # Letters in full-width or mathematical form would hide a tag's name, so the expressions look at plain ones.
+    plain = visible.translate({ord(character): _plain(character) for character in set(visible)})
     replaced = list(visible)
-    for match in (*_TAG.finditer(joined), *_TOKEN.finditer(joined)):
+    for match in (*_TAG.finditer(plain), *_TOKEN.finditer(plain)):
         replaced[match.start()] = "‹" if match[0] != "[" else "("
     return neutralise_marks("".join(replaced))
 
@@ -55,6 +51,11 @@ def fence_key(parts: Iterable[str]) -> str:
         digest.update(part.encode("utf-8", "surrogatepass"))
         digest.update(b"\0")
     return digest.hexdigest()[:8]
+
+
+def _is_invisible(character: str) -> bool:
+    """Say whether a character is a control other than tab and line feed, a format mark, or no character at all."""
+    return character not in _KEPT_CONTROLS and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
 def _plain(character: str) -> str:

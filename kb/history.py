@@ -17,21 +17,19 @@ _MAXIMUM_TURNS: Final = 3
 _POINTING = re.compile(
     r"^(?:那么?|这|此|该|其|他|她|它|前者|后者|上述|刚才|还有|另外|以及|再|然后|继续|为什么呢|怎么说|第[一二三四五0-9]+[个点条步项])"
     r"|(?:这个|那个|这些|那些|它们?|他们?|她们?|该)|呢[?？]?$"
-    r"|^(?:and|but|so|then|also|what about|how about|why not|it|its|they|their|them|he|his|him|she|her|this|that|these|those"
-    r"|the (?:former|latter|first|second|third|same|other))\b"
+    r"|^(?:and|but|so|then|also|what about|how about|why not|the (?:former|latter|first|second|third|same|other))\b"
     r"|\b(?:it|its|they|their|them|he|his|him|she|her|this|that|these|those)\b"
 )
 _SUBJECT = re.compile(r"[\u3400-\u9fff]+|[a-z0-9][a-z0-9._+#-]*")
-_EMPTY_SUBJECTS: Final = frozenset(
-    ["的", "了", "吗", "呢", "是", "有", "我", "你", "想", "知道", "请", "帮", "说", "i", "me", "my", "you", "your", "tell", "about", "know", "want"]
-)
+_EMPTY_SUBJECTS_TEXT = "的 了 吗 呢 是 有 我 你 想 知道 请 帮 说 i me my you your tell about know want"
+_EMPTY_SUBJECTS: Final = frozenset(_EMPTY_SUBJECTS_TEXT.split())
 
 
 def retrieval_query(question: str, history: Sequence[Message]) -> str:
-    """Return what to search for: the question, and where it leans on the conversation, the subjects asked about before.
+    """Return what to search for: the question, and where it leans on the conversation, the subjects before it.
 
-    A question leans on it where it is short, points back (它, 那, it, those) or leaves its subject out. Only what the user
-    said is used: an answer may hold anything. The question itself is put to the engine unchanged.
+    A question leans on it where it is short, points back (它, 那, it, those) or leaves its subject out. Only what the
+    user said is used: an answer may hold anything. The question itself is put to the engine unchanged.
     """
     asked = [message.content for message in history if message.role == "user" and message.content.strip()]
     if not asked or not leans_on_history(question):

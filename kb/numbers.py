@@ -22,17 +22,15 @@ _ALIKE = {
 }  # fmt: skip
 _CHINESE_DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _CHINESE_POWERS = {"十": 10, "百": 100, "千": 1000}
-_ENGLISH = {
-    word: value
-    for value, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"])
-}
+_ENGLISH_WORDS = "zero one two three four five six seven eight nine ten eleven twelve"
+_ENGLISH = {word: value for value, word in enumerate(_ENGLISH_WORDS.split())}
 
 Number = tuple[str, str]
 """Value and unit; the unit is "" where none of the known ones follows."""
 
 
 def numbers_in(folded: str) -> list[Number]:
-    """Return the numbers of a folded text. A bare Chinese digit without a unit is left out: 一 and 两 are mostly words."""
+    """Return the numbers of a folded text, bare Chinese digits left out: 一 and 两 without a unit are mostly words."""
     found = [_number(match[0], folded[match.end() : match.end() + 20]) for match in _DIGITS.finditer(folded)]
     for match in _NUMERAL.finditer(folded):
         value = _chinese_value(match[0])

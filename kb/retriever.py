@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from indexes.search import Searcher
-
 from indexes.errors import UsageError
 from indexes.records import Document, Hit
+from indexes.search import Searcher
 from indexes.store import Snapshot, Store
 from kb.confidence import Confidence, confidence_for
 from kb.expansion import expand

@@ -1,4 +1,4 @@
-"""Whether a sentence of an answer is borne out by what it cites: numbers, names and quotes exactly, the rest by words."""
+"""Whether a sentence of an answer is borne out by what it cites: numbers, names, quotes exactly, the rest by words."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from indexes.text import detect_language, fold, terms
 from kb.contradiction import contradiction
+from kb.function_words import without_function_words
 from kb.numbers import missing_number, numbers_in, without_numbers
 
 Verdict = Literal["supported", "unsupported", "unverifiable"]
@@ -15,9 +16,13 @@ Verdict = Literal["supported", "unsupported", "unverifiable"]
 # Chosen on the cases of tests/data/support.jsonl, together with the rules below.
 MINIMUM_OVERLAP: Final = 0.5
 _NAME = re.compile(r"(?<![A-Za-z0-9])[A-Z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)*|[a-z]+[0-9][A-Za-z0-9]*|[a-z]+[A-Z]\w*")
-_OPENERS: Final = frozenset(
-    ["a", "an", "the", "this", "that", "these", "those", "it", "its", "he", "she", "they", "we", "i", "you", "in", "on", "at", "by", "for", "from", "to", "of", "with", "as", "and", "but", "or", "if", "when", "while", "after", "before", "because", "since", "there", "here", "both", "all", "some", "most", "many", "each", "every", "no", "not", "yes", "according", "based", "however", "therefore", "thus", "also", "is", "was", "are", "were", "has", "have", "had", "do", "does", "did", "what", "which", "who", "where", "why", "how", "during", "under", "over", "then", "users", "people"]
+_OPENERS_TEXT = (
+    "a an the this that these those it its he she they we i you in on at by for from to of with as and "
+    "but or if when while after before because since there here both all some most many each every no not "
+    "yes according based however therefore thus also is was are were has have had do does did what which "
+    "who where why how during under over then users people"
 )
+_OPENERS: Final = frozenset(_OPENERS_TEXT.split())
 _QUOTED = re.compile(r"“([^”\n]{2,80})”|「([^」\n]{2,80})」|『([^』\n]{2,80})』|\"([^\"\n]{2,80})\"")
 _LONG_NAME: Final = 7
 
@@ -32,8 +37,11 @@ class Support:
 
 
 def overlap(claim: str, evidence: str) -> float:
-    """Return the share of the claim's terms, numbers aside, that the evidence holds; 1 for a claim without terms."""
-    wanted = frozenset(terms(without_numbers(fold(claim))).tolist())
+    """Return the share of the claim's terms that the evidence holds, in [0, 1]; 1 for a claim without terms.
+
+    Numbers and function words are left out.
+    """
+    wanted = frozenset(terms(without_function_words(without_numbers(fold(claim)))).tolist())
     return len(wanted & frozenset(terms(fold(evidence)).tolist())) / len(wanted) if wanted else 1.0
 
 

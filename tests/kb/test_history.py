@@ -10,7 +10,7 @@ HISTORY = (Message("user", "东犬灯塔是什么时候建立的？"), Message("
 
 @pytest.mark.parametrize("follow_up", ["它有多高？", "在哪里？", "为什么？", "那里有什么？", "谁建的？"])
 def test_follow_ups_take_the_subject_along(follow_up: str) -> None:
-    """A question that leans on the conversation is searched with the subject asked about before, not with the answer."""
+    """A question that leans on the conversation is searched with its subject, not with what the answer said."""
     query = retrieval_query(follow_up, HISTORY)
     assert query.startswith(follow_up)
     assert "东犬灯塔" in query
