@@ -37,6 +37,8 @@ STARTERS = _words(
     "while after before since because although then for from with what who why how where his her its their our "
     "my your no not yes please see"
 )
+# Words that with their number begin a caption: 表 3.2. 标题
+CAPTIONS = _words("表 图 圖 例 附录 table figure fig example listing chapter section appendix part step")
 _WORD_END = re.compile(r"[A-Za-z][A-Za-z.\-]{0,30}$")
 _NUMBER_END = re.compile(r"(?:\d{1,3}|[0-9０-９]{1,3}(?:[.．][0-9０-９]{1,3})*|[ivxIVX]{1,5}|[A-Za-z])$")
 _WORD = re.compile(r"[A-Za-z]+")
@@ -159,4 +161,6 @@ def _is_list_mark(text: str, number_start: int, sentence_start: int, tight: bool
         return True
     if not previous.isspace():
         return False
+    if text[sentence_start:number_start].strip().lower() in CAPTIONS:
+        return True
     return tight or text[sentence_start:number_start].rstrip()[-1:] in _LIST_MARK_BEFORE
