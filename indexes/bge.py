@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from indexes.bge_choice import check_setting, choose_runtime
+from indexes.bge_choice import check_setting, choose_runtime, foresee_runtime
 from indexes.bge_directory import BgeDirectory
 from indexes.bge_runtime import Runtime, RuntimeName, RuntimeSetting, TokenIds, embed_tokens, missing_extra
 from indexes.embedding import Vectors
@@ -80,6 +80,12 @@ class BgeEmbedder:
     def runtime(self) -> RuntimeName:
         """What runs the model; loads it, and prepares it where that was not done before."""
         return self._runtime().name
+
+    @property
+    def foreseen_runtime(self) -> str:
+        """A line on what will run the model and why, without loading or preparing it."""
+        models_folder = self._models_folder or default_models_folder()
+        return foresee_runtime(self._setting, self._directory, models_folder, device=self._device)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text by the model's tokenizer, [CLS] and [SEP] included."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexes.bge_directory import BgeDirectory
-from indexes.bge_prepared import Prepared, graph_file, prepared_folder
+from indexes.bge_prepared import Prepared, graph_file, prepared_folder, read_prepared
 from indexes.bge_runtime import Runtime, RuntimeSetting
-from indexes.errors import ConfigurationError, EngineUnavailableError
+from indexes.errors import ConfigurationError, DamagedError, EngineUnavailableError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -43,13 +43,9 @@ def choose_runtime(
     `auto` is torch where a GPU is at hand or named, and otherwise what preparing the model found best; where that
     cannot be done it is torch, with a warning. `onnx` is onnxruntime or EngineUnavailableError.
     """
-    if setting == "torch":
-        return _torch(directory, device, batch_size, "as configured")
-    if setting == "auto":
-        if device not in (None, "cpu"):
-            return _torch(directory, device, batch_size, f"embedding.device is {device}")
-        if device is None and _has_gpu():
-            return _torch(directory, device, batch_size, "there is a GPU")
+    reason = _reason_for_torch(setting, device)
+    if reason:
+        return _torch(directory, device, batch_size, reason)
     folder = prepared_folder(models_folder, directory)
     try:
         prepared = _prepared(directory, tokenizer, folder, again=setting == "onnx")
@@ -71,6 +67,35 @@ def choose_runtime(
     return _torch(directory, "cpu", batch_size, "onnxruntime could not be used")
 
 
+def foresee_runtime(
+    setting: RuntimeSetting, directory: BgeDirectory, models_folder: Path, *, device: str | None = None
+) -> str:
+    """Say in a line what `choose_runtime` would take and why; nothing is loaded or prepared for it."""
+    reason = _reason_for_torch(setting, device)
+    if reason:
+        return f"runs by torch: {reason}"
+    try:
+        prepared = read_prepared(prepared_folder(models_folder, directory))
+    except (DamagedError, EngineUnavailableError) as error:
+        return str(error)
+    if prepared is None:
+        return "not prepared for this processor yet: the first embedding does it"
+    if setting == "auto" and prepared.torch_is_faster:
+        return f"runs by torch: {_why_torch(prepared)}"
+    return f"runs by {prepared.runtime}: {prepared.reason}"
+
+
+def _reason_for_torch(setting: RuntimeSetting, device: str | None) -> str:
+    """Return why it is torch before anything is prepared, or "" where preparation decides."""
+    if setting == "torch":
+        return "as configured"
+    if setting == "auto" and device not in (None, "cpu"):
+        return f"embedding.device is {device}"
+    if setting == "auto" and device is None and _has_gpu():
+        return "there is a GPU"
+    return ""
+
+
 def _prepared(directory: BgeDirectory, tokenizer: Tokenizer, folder: Path, *, again: bool) -> Prepared:
     from indexes.bge_prepare import prepare_model
 
@@ -80,7 +105,7 @@ def _prepared(directory: BgeDirectory, tokenizer: Tokenizer, folder: Path, *, ag
 def _onnx(directory: BgeDirectory, folder: Path, prepared: Prepared) -> Runtime:
     from indexes.bge_onnx import OnnxRuntime
 
-    runtime = OnnxRuntime(prepared.runtime, graph_file(folder), directory.pad_token)
+    runtime = OnnxRuntime(prepared.runtime, graph_file(folder))
     logger.info("%s runs by %s: %s", directory.path.name, prepared.runtime, prepared.reason)
     return runtime
 

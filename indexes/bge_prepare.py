@@ -92,7 +92,7 @@ def _made(directory: BgeDirectory, tokenizer: Tokenizer, filling: Path, quantise
     cosines: dict[str, float] = {}
 
     def checked(name: RuntimeName, graph: Path, least: float) -> OnnxRuntime:
-        runtime = OnnxRuntime(name, graph, directory.pad_token)
+        runtime = OnnxRuntime(name, graph)
         cosines[name] = least_cosine(embed_tokens(runtime, token_ids), truth)
         if not cosines[name] >= least:
             raise EngineUnavailableError(f"its least cosine to torch is {cosines[name]:.4f}, under {least}")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 TEXTS = (
     "知识库只根据文档回答问题，并且标明出处。检索先用关键词，再用向量。显存不够时可以使用量化模型。",
@@ -17,11 +21,8 @@ def make_tiny_bge(folder: Path, *, seed: int = 0, hidden: int = 32, length: int 
     True architecture and files, a WordPiece vocabulary of its own, random weights: good for lengths, batches, pooling
     and prefixes, not for meaning.
     """
-    import torch
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-    folder.mkdir(parents=True, exist_ok=True)
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + [str(digit) for digit in range(10)]
     characters = sorted(set("".join(TEXTS)) - {" "}) + [chr(code) for code in range(0x4E00, 0x4E00 + 200)]
@@ -29,8 +30,26 @@ def make_tiny_bge(folder: Path, *, seed: int = 0, hidden: int = 32, length: int 
     tokenizer = Tokenizer(models.WordPiece({word: index for index, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return save_bge(folder, tokenizer, seed=seed, hidden=hidden, layers=2, heads=2, length=length)
+
+
+def save_bge(
+    folder: Path, tokenizer: Tokenizer, *, seed: int, hidden: int, layers: int, heads: int, length: int, wide: int = 2
+) -> Path:
+    """Save a BERT of this shape with random weights as a sentence-transformers directory, and return it.
+
+    `tokenizer` has [PAD], [UNK], [CLS], [SEP] and [MASK]; `length` is in tokens; the feed-forward layers are `wide`
+    times as wide as `hidden`.
+    """
+    import torch
+    from tokenizers import processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    folder.mkdir(parents=True, exist_ok=True)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[(mark, tokenizer.token_to_id(mark)) for mark in ("[CLS]", "[SEP]")],
     )
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -43,12 +62,13 @@ def make_tiny_bge(folder: Path, *, seed: int = 0, hidden: int = 32, length: int 
     ).save_pretrained(folder)
     torch.manual_seed(seed)
     config = BertConfig(
-        vocab_size=len(words),
+        vocab_size=tokenizer.get_vocab_size(),
         hidden_size=hidden,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=2 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=wide * hidden,
         max_position_embeddings=length,
+        pad_token_id=tokenizer.token_to_id("[PAD]"),
     )
     BertModel(config).save_pretrained(folder, safe_serialization=True)
     _write(

@@ -101,8 +101,14 @@ def _resolves(subject: str, detail_of: Callable[[Settings], str], settings: Sett
 def _embedder_detail(settings: Settings) -> str:
     from kb.making import make_embedder
 
-    identity = make_embedder(settings.embedding, settings.models).identity
-    return f"{identity.name}, {identity.model}, {identity.dimension} dimensions, {identity.max_tokens} tokens"
+    embedder = make_embedder(settings.embedding, settings.models)
+    identity = embedder.identity
+    detail = f"{identity.name}, {identity.model}, {identity.dimension} dimensions, {identity.max_tokens} tokens"
+    if identity.name == "hash":
+        return detail
+    from indexes.bge import BgeEmbedder
+
+    return f"{detail}, {embedder.foreseen_runtime}" if isinstance(embedder, BgeEmbedder) else detail
 
 
 def _engine_detail(settings: Settings) -> str:

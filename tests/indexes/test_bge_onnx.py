@@ -225,6 +225,17 @@ def test_auto_takes_torch_where_it_is_clearly_faster(model: Path, tmp_path: Path
     assert BgeEmbedder(str(model), runtime="onnx", models_folder=tmp_path).runtime == "onnx-int8"
 
 
+def test_what_will_run_is_said_without_loading_it(model: Path, int8_cache: Path, tmp_path: Path) -> None:
+    """The line for `kb doctor` names the recorded path and its reason, that nothing is prepared, or the damage."""
+    foreseen = BgeEmbedder(str(model), device="cpu", models_folder=int8_cache).foreseen_runtime
+    assert foreseen == f"runs by onnx-int8: {read_prepared(folder_of(model, int8_cache)).reason}"
+    assert "not prepared" in BgeEmbedder(str(model), runtime="onnx", models_folder=tmp_path).foreseen_runtime
+    assert BgeEmbedder(str(model), runtime="torch").foreseen_runtime == "runs by torch: as configured"
+    shutil.copytree(int8_cache, tmp_path, dirs_exist_ok=True)
+    flip(graph_file(folder_of(model, tmp_path)))
+    assert "checksum" in BgeEmbedder(str(model), runtime="onnx", models_folder=tmp_path).foreseen_runtime
+
+
 def test_a_gpu_means_torch(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
     """With a GPU at hand `auto` prepares nothing and runs by torch."""
     monkeypatch.setattr(bge_choice, "_has_gpu", lambda: True)
