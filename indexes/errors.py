@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -73,7 +75,7 @@ class DocumentError(KBError):
 
     Reasons: `encrypted`, `damaged`, `empty`, `too_large`, `timeout`, `memory`, `crashed`, `unsupported`,
     `undecodable`, `unreadable`, `vanished`, `changed`, `forbidden_address`, `fetch_failed`, `not_a_file`,
-    `forbidden_link`, `duplicate_name`, `interrupted`.
+    `forbidden_link`, `duplicate_name`, `knowledge_base`, `interrupted`.
     """
 
     exit_code = 3
@@ -84,3 +86,10 @@ class DocumentError(KBError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+def unwritable(path: Path, error: OSError) -> KBError:
+    """Return the error of a folder that cannot be written: a wrong setting, unless the disk is only full."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return KBError(f"{path}: {error.strerror}")
+    return ConfigurationError(f"{path} cannot be written: {error.strerror}; KB_HOME names the folder that is used")

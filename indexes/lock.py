@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexes.errors import LockedError
+from indexes.errors import LockedError, unwritable
 
 LOCK_NAME = "LOCK"
 
@@ -15,7 +15,8 @@ LOCK_NAME = "LOCK"
 def writer_lock(folder: Path, timeout: float = 0.5) -> Iterator[None]:
     """Hold the lock of the knowledge base in `folder`.
 
-    Raise LockedError where another writer still holds it after `timeout` seconds.
+    Raise LockedError where another writer still holds it after `timeout` seconds, ConfigurationError where the folder
+    is read-only.
     """
     from filelock import FileLock, Timeout  # costs 50 ms, and readers never lock
 
@@ -26,6 +27,8 @@ def writer_lock(folder: Path, timeout: float = 0.5) -> Iterator[None]:
         raise LockedError(
             f"another writer holds the knowledge base '{folder.name}'; wait until it ends and try again"
         ) from error
+    except OSError as error:
+        raise unwritable(folder, error) from error
     try:
         yield
     finally:

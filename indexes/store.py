@@ -9,7 +9,7 @@ from pathlib import Path
 
 from indexes import ledger, listing
 from indexes.database import DATABASE_NAME, ReaderPool, connect_writer, is_made, transaction, typed_errors
-from indexes.errors import DamagedError, EmbeddingMismatchError, NotFoundError
+from indexes.errors import DamagedError, EmbeddingMismatchError, NotFoundError, unwritable
 from indexes.lock import writer_lock
 from indexes.originals import read_original
 from indexes.reading import VersionReader
@@ -81,7 +81,8 @@ class Store:
 
         `embedding` None opens whatever is there, for work that embeds nothing or is about to change the embedder.
         Raise NotFoundError where there is none, EmbeddingMismatchError where what is published was embedded by
-        another than `embedding`, and DamagedError where the database is no database.
+        another than `embedding`, ConfigurationError where it cannot be made, and DamagedError where the database is no
+        database.
         """
         database = path / DATABASE_NAME
         if not is_made(database):
@@ -89,7 +90,10 @@ class Store:
                 raise DamagedError(f"{database} is missing; restore it from a backup, or remove {path} and ingest anew")
             if not create:
                 raise NotFoundError(f"there is no knowledge base '{path.name}'; `kb ingest PATH` makes one")
-            path.mkdir(parents=True, exist_ok=True)
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise unwritable(path, error) from error
             connect_writer(database).close()
             make_folders(path)
         store = cls(path, ReaderPool(database), embedding, splitter, keep_versions)
@@ -166,6 +170,13 @@ class Store:
         with self._pool.connection() as connection:
             return listing.count(connection, current)
 
+    def made_by(self) -> EmbeddingIdentity | None:
+        """Return the embedder of the current version, whatever is configured; None where no document is in it."""
+        version = self.current_version()
+        with self._pool.connection() as connection:
+            shown = next((row for row in ledger.committed_versions(connection) if row.version == version), None)
+            return ledger.identity_of(connection, shown.space) if shown is not None and shown.documents else None
+
     def verify(self) -> VerifyReport:
         """Check every hash, count and span, beside a writer too: `indexes.verify.verify`."""
         from indexes.verify import verify
@@ -224,13 +235,9 @@ class Store:
         return self.verify()
 
     def _refuse_other_embedder(self) -> None:
-        if self._embedding is None:
-            return
-        version = self.current_version()
-        with self._pool.connection() as connection:
-            shown = next((row for row in ledger.committed_versions(connection) if row.version == version), None)
-            if shown is not None and shown.documents:
-                self._refuse(ledger.identity_of(connection, shown.space))
+        made_by = None if self._embedding is None else self.made_by()
+        if made_by is not None:
+            self._refuse(made_by)
 
     def _record_makers(self, connection: sqlite3.Connection) -> None:
         """Record the embedder and splitter of this store where nothing was embedded by another."""

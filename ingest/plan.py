@@ -14,7 +14,7 @@ from indexes.rows import KnownDocument
 from ingest.reading import read_file
 from ingest.records import Problem, SourceItem
 from ingest.report import PlannedDocument
-from ingest.sources import is_under
+from ingest.sources import KNOWLEDGE_BASE, is_under
 from ingest.targets import Listing
 
 if TYPE_CHECKING:
@@ -72,12 +72,15 @@ class Plan:
 
         They are under the roots, or what `visits`, as far as they saw everything, did not meet again.
         """
+        # What was uploaded lies in the folder of its knowledge base, which a listing passes over.
+        unlisted = [one.uri for one in self.problems]
+        unlisted += [one.uri for one in self.skipped if one.reason == KNOWLEDGE_BASE]
         for document in known.values():
             visited = any(visit.complete and visit.covers(document) for visit in visits)
             if not visited and not any(is_under(document.uri, root) for root in roots):
                 continue
             self.known_under_roots += 1
-            if document.document_id in seen or any(is_under(document.uri, one.uri) for one in self.problems):
+            if document.document_id in seen or any(is_under(document.uri, uri) for uri in unlisted):
                 continue
             if prune:
                 self.gone.append(document)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexes.database import DATABASE_NAME
 from indexes.errors import DocumentError, UsageError
 from ingest.reading import document_error, kind_of
 from ingest.records import Problem, SourceItem
@@ -39,6 +40,10 @@ _NOT_DOCUMENTS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+# Why a folder that holds a knowledge base is passed over: its files are copies of documents, and reading them would
+# add copies of those at each ingest.
+KNOWLEDGE_BASE = "knowledge_base"
+
 # Deeper than any real tree; without a limit a made-up one would exhaust the interpreter's stack.
 MAX_DEPTH = 200
 
@@ -48,8 +53,9 @@ def walk(target: str | Path, source: str = "") -> Iterator[SourceItem | Problem]
 
     Hidden names are passed over. Links are followed only inside the folder, and only where what they point to
     would not be met anyway. A file named outright is always tried; in a folder, endings that are clearly no
-    documents give a Problem of kind "skipped". A folder that cannot be listed gives a Problem with its URI:
-    documents under it are unknown, not gone. Raise UsageError where the target does not exist.
+    documents give a Problem of kind "skipped", and so does a folder that is a knowledge base of ours. A folder that
+    cannot be listed gives a Problem with its URI: documents under it are unknown, not gone. Raise UsageError where the
+    target does not exist.
     """
     name = os.fspath(target)
     scheme = _SCHEME.match(name)
@@ -101,6 +107,9 @@ class _Walk:
             names = sorted((entry.name for entry in os.scandir(real)), key=_sort_key)
         except OSError as error:
             yield self._failed(shown, document_error(error))
+            return
+        if DATABASE_NAME in names:
+            yield self._skipped(shown, KNOWLEDGE_BASE, "a knowledge base is no source of documents")
             return
         previous: str | None = None
         for name in names:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexes.errors import ConfigurationError, UsageError
+from indexes.errors import ConfigurationError, EngineUnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,8 @@ def make_embedder(embedding: EmbeddingSettings, models: ModelSettings) -> Embedd
 def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Engine:
     """Return the engine `name` with the configured model or address; raise UsageError for an unknown name.
 
-    A request may name another engine than the configured one, so what that one needs is checked here too.
+    A request may name another engine than the configured one. Where its settings are missing it is unavailable
+    (EngineUnavailableError): the configuration itself is sound, so that is no fault of the service.
     """
     if name == "extractive":
         from kb.engines.extractive import ExtractiveEngine
@@ -62,7 +63,7 @@ def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Eng
         return ExtractiveEngine()
     if name == "qwen":
         if not engine.model:
-            raise ConfigurationError("the engine 'qwen' needs engine.model: a name or a directory")
+            raise EngineUnavailableError("the engine 'qwen' needs engine.model: a name or a directory")
         from kb.engines.qwen import QwenEngine
 
         return QwenEngine(
@@ -75,7 +76,7 @@ def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Eng
         )
     if name == "openai":
         if not engine.base_url:
-            raise ConfigurationError("the engine 'openai' needs engine.base_url; `kb doctor` looks for servers")
+            raise EngineUnavailableError("the engine 'openai' needs engine.base_url; `kb doctor` looks for servers")
         api_key = _server_key(engine)
         from kb.engines.openai import OpenAIEngine
 

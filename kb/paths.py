@@ -12,6 +12,8 @@ from indexes.errors import ConfigurationError, UsageError
 PROFILES = ("embedded", "cpu", "gpu", "cluster")
 
 _NAME = re.compile(r"[\w.-]{1,64}")
+# The ledger of the jobs and the files that SQLite keeps beside it lie where knowledge bases lie.
+LEDGER_NAME = "jobs.sqlite"
 
 
 def default_home() -> Path:
@@ -47,6 +49,8 @@ def check_name(name: str) -> str:
             f"{name!r} cannot name a knowledge base: use 1 to 64 letters, digits, '_', '-' or '.', not starting with "
             "'.' or '-'"
         )
+    if normal.casefold().startswith(LEDGER_NAME):
+        raise UsageError(f"{name!r} cannot name a knowledge base: KB_HOME keeps the history of jobs under that name")
     return normal
 
 

@@ -34,8 +34,9 @@ from kb.settings_sources import (
 )
 
 SECRETS = frozenset({"serve.api_key", "ingest.passwords"})
+# Where the name of a variable is asked for, the key itself is what is written by mistake.
+_NEVER_SHOWN = SECRETS | {"engine.api_key_env"}
 _WORDS = {
-    "Input should be a valid dictionary or instance of ": "must be a table as in ",
     "Input should be": "must be",
     "String should": "must",
     "List should": "must",
@@ -74,7 +75,9 @@ class Settings:
         for section, entries in (("sources", self.sources), ("jobs", self.jobs)):
             for index, entry in enumerate(entries):
                 for key, value in entry.model_dump().items():
-                    yield f"{section}.{index}.{key}", value, self.origins[section]
+                    # A reader's arguments often hold a token, under any name.
+                    shown = dict.fromkeys(value, MASK) if key == "arguments" else value
+                    yield f"{section}.{index}.{key}", shown, self.origins[section]
 
 
 def load_settings(config: Path | None, flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:
@@ -151,10 +154,13 @@ def _first_problem(error: ValidationError, prefix: str = "") -> str:
         return f"unknown key {dotted!r}.{_suggestion(place)}"
     if problem["type"] == "missing":
         return f"{dotted}: is missing"
-    message = problem["msg"]
+    message = problem["msg"].partition(", unable to")[0]
+    if problem["type"] == "model_type":
+        message = f"must be a table: [{dotted}]"
     for theirs, ours in _WORDS.items():
         message = message.replace(theirs, ours)
-    shown = "" if dotted in SECRETS else f", not {_short(problem['input'])}"
+    secret = any(dotted == name or dotted.startswith(f"{name}.") for name in _NEVER_SHOWN)
+    shown = "" if secret else f", not {_short(problem['input'])}"
     return f"{dotted}: {message}{shown}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +13,9 @@ from indexes.errors import ConfigurationError, UsageError
 from kb import paths
 from kb.settings_models import JobSettings, SettingsModel, SourceSettings
 from kb.settings_sources import nearest
+
+# A name or an IPv4 address with or without a port, or an IPv6 address, which takes a port only in brackets.
+_HOST = re.compile(r"[\w.-]+(:\d{1,5})?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*|\[[0-9A-Fa-f:.]+\]:\d{1,5}")
 
 
 def resolve_paths(model: SettingsModel, config: Path | None, origins: Mapping[str, str]) -> None:
@@ -34,6 +39,8 @@ def resolve_paths(model: SettingsModel, config: Path | None, origins: Mapping[st
 def check(model: SettingsModel, config: Path | None, origins: Mapping[str, str]) -> None:
     """Raise ConfigurationError for values that are valid alone and wrong together."""
     _check_engine(model, origins)
+    for entry in model.ingest.allow_hosts:
+        _check_host(entry, f"{origins['ingest.allow_hosts']}: ingest.allow_hosts")
     names: set[str] = set()
     for source in model.sources:
         _check_source(source, names, f"{config}: sources.{source.name}")
@@ -58,6 +65,19 @@ def _check_engine(model: SettingsModel, origins: Mapping[str, str]) -> None:
     if engine.window is not None and engine.max_new_tokens >= engine.window:
         raise ConfigurationError(
             f"engine.max_new_tokens ({engine.max_new_tokens}) must be smaller than engine.window ({engine.window})"
+        )
+
+
+def _check_host(entry: str, where: str) -> None:
+    """Refuse an entry that could never match: it would be passed over in silence when a page is fetched."""
+    try:
+        valid = bool(ipaddress.ip_network(entry)) if "/" in entry else _HOST.fullmatch(entry) is not None
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigurationError(
+            f"{where}: must be a host such as wiki.example or wiki.example:8080, or a network such as 10.0.0.0/8, "
+            f"not {entry!r}"
         )
 
 

@@ -56,7 +56,11 @@ class EngineSettings(Section):
     )
     base_url: str = Field(default="", description="openai: the address of the server, such as http://127.0.0.1:8000/v1")
     dialect: Dialect = Field(default="auto", description="openai: which server it is")
-    api_key_env: str = Field(default="", description="openai: the environment variable that holds the server's key")
+    api_key_env: str = Field(
+        default="",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
+        description="openai: the environment variable that holds the server's key",
+    )
     device: str = Field(default="auto", min_length=1, description="qwen: `auto`, `cpu`, `cuda`, `cuda:1`")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="qwen: the type of the weights"

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from kb.settings import Settings
 
 _DATABASE = "kb.sqlite"
-_LEDGER = "jobs.sqlite"
 
 
 class Application:
@@ -155,7 +154,7 @@ class Application:
                 settings = self.settings
                 share = settings.ingest.max_removed_share
                 definitions = [make_job(job, settings.sources, share) for job in settings.jobs]
-                self._job_runner = JobRunner(definitions, JobLedger(settings.home / _LEDGER), self.pipeline)
+                self._job_runner = JobRunner(definitions, JobLedger(settings.home / paths.LEDGER_NAME), self.pipeline)
             return self._job_runner
 
     def worker(self) -> Worker:

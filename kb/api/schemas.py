@@ -37,7 +37,7 @@ def _checked_filters(value: object) -> object:
             good = isinstance(wanted, str)
         if not good:
             raise PydanticCustomError(
-                "filters", 'a value must be a text, a list of texts, or for `date` {{"from", "to"}}'
+                "filters", 'a value must be a text, a list of texts, or for `date` {"from", "to"}'
             )
     return value
 

@@ -120,7 +120,7 @@ def resume(name: JobName, kb: KB = "", config: Config = None) -> None:
 def _summary(run: JobRun) -> str:
     """Return one line about how a run ended."""
     if run.report is None:
-        return f"{run.job}: {run.status}: {run.error}"
+        return f"{run.job}: {run.status}: {run.error.removeprefix(f'{run.status}: ')}"
     counts = ", ".join(f"{run.report[name]} {name}" for name in ("added", "changed", "unchanged", "removed"))
     failed = run.report["failed"]
     number = len(failed) if isinstance(failed, (list, tuple)) else failed

@@ -96,6 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error.__context__, BrokenPipeError):
             return _reader_left()
         raise
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            return _fail(f"unexpected {type(error).__name__}: {error} (KB_DEBUG=1 shows where)", 1, error)
+        return _fail(f"{error.filename}: {error.strerror} (KB_DEBUG=1 shows where)", 1, error)
     except Exception as error:
         detail = " ".join(str(error).split())
         return _fail(f"unexpected {type(error).__name__}: {detail} (KB_DEBUG=1 shows where)", 1, error)
@@ -126,7 +130,9 @@ def _usage(error: TyperException) -> int:
         output.notice(message)
         return error.exit_code
     path = context.command_path if context is not None else "kb"
-    output.notice(f"kb: {output.one_line(message)} Try '{path} --help'.")
+    said = output.one_line(message)
+    stop = "" if said.endswith((".", "?", "!")) else "."
+    output.notice(f"kb: {said}{stop} Try '{path} --help'.")
     return error.exit_code
 
 

@@ -11,8 +11,15 @@ DEFAULT_KB = "default"
 
 
 def _kb_or_root(context: typer.Context, value: str | None) -> str:
-    """Return the name given to this command, else the one given before it, else the default."""
-    return value or cast("str | None", context.find_root().params.get("kb")) or DEFAULT_KB
+    """Return the name given to this command, else the one given before it, else the default.
+
+    A name that was given and is empty stays: an unset variable in a script must not choose the default.
+    """
+    source = context.get_parameter_source("kb")
+    if source is not None and source.name == "COMMANDLINE":
+        return value or ""
+    before = cast("str | None", context.find_root().params.get("kb"))
+    return DEFAULT_KB if before is None else before
 
 
 def _config_or_root(context: typer.Context, value: Path | None) -> Path | None:

@@ -17,8 +17,11 @@ def status(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
         counts = store.counts()
         current = next((row for row in store.versions() if row.current), None)
         embedding, engine = application.settings.embedding, application.settings.engine
+        made_by = store.made_by()
         name, path, size = application.name(kb), store.path, _folder_bytes(store.path)
-    model = embedding.model if embedding.name != "hash" else ""
+    # What the vectors were made by, which may be another embedder than the one configured now.
+    embedder = embedding.name if made_by is None else made_by.name
+    model = "" if embedder == "hash" else embedding.model if made_by is None else made_by.model
     published = None if current is None else moment(current.published_at)
     if as_json:
         output.emit_json(
@@ -31,7 +34,7 @@ def status(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
                 "failed": counts.failed,
                 "pending": counts.pending,
                 "bytes": size,
-                "embedding": {"name": embedding.name, "model": model or None},
+                "embedding": {"name": embedder, "model": model or None},
                 "engine": {"name": engine.name, "model": engine.model or None, "base_url": engine.base_url or None},
                 "last_published": published,
             }
@@ -47,7 +50,7 @@ def status(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
             ("failed", f"{counts.failed}  (kb docs list --failed)" if counts.failed else 0),
             ("not published", f"{counts.pending} documents: run kb ingest again" if counts.pending else None),
             ("size", output.size(size)),
-            ("embedder", f"{embedding.name} {model}"),
+            ("embedder", f"{embedder} {model}"),
             ("engine", f"{engine.name} {engine.model} {engine.base_url}"),
             ("last published", published or "never"),
         )

@@ -19,6 +19,8 @@ def worker(kb: KB = "", config: Config = None) -> None:
             raise ConfigurationError("there are no [[jobs]] in the configuration: nothing to do")
         # What the worker does is told by its log, which here is standard error.
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        # FAISS tells which processor features it does not find, in words that read like failures.
+        logging.getLogger("faiss").setLevel(logging.WARNING)
         running = application.worker()
         # A run that is stopped publishes what it has done; no patience is lost by waiting for that.
         with signals.stop_event("stopping; running jobs are cancelled and what they have done is kept", None) as stop:

@@ -43,6 +43,16 @@ def plan_of(
     return make_plan([Listing(ROOT, iter(found))], dict(ledger), "s", **options)
 
 
+def test_uploads_are_not_gone_where_their_knowledge_base_is_passed_over() -> None:
+    """Pruning a folder with a knowledge base in it keeps what was uploaded there; a plain skip hides nothing."""
+    ledger = [known("home/default/uploads/a.txt"), known("pipe")]
+    found = [
+        problem("home/default", "knowledge_base", "skipped"),
+        problem("pipe", "not_a_file", "skipped"),
+    ]
+    assert [one.uri for one in plan_of(found, ledger, prune=True).gone] == [f"{ROOT}/pipe"]
+
+
 @pytest.mark.parametrize(
     "before",
     [

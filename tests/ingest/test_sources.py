@@ -44,6 +44,17 @@ def test_a_folder_is_walked_in_order_without_hidden_names(tmp_path: Path) -> Non
     assert _problems(tmp_path) == {}
 
 
+def test_a_knowledge_base_in_the_folder_is_passed_over(tmp_path: Path) -> None:
+    """The files of a knowledge base are copies of documents: read as documents they would double at each ingest."""
+    for name in ("a.txt", "home/default/kb.sqlite", "home/default/originals/0a1b", "home/default/LOCK"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    assert _names(tmp_path) == ["a.txt"]
+    assert _problems(tmp_path) == {"default": ("skipped", "knowledge_base")}
+    # What is named outright is tried: that is how uploads are read, which lie in such a folder.
+    assert _names(tmp_path / "home" / "default" / "originals") == ["0a1b"]
+
+
 def test_items_carry_size_time_source_and_root(tmp_path: Path) -> None:
     """What the ledger compares is taken from the file at listing."""
     file = tmp_path / "x.txt"

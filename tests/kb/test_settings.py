@@ -73,7 +73,11 @@ def test_an_engine_is_changed_by_two_variables() -> None:
         ("[retrieval]\ntop_k = 0", "retrieval.top_k: must be greater than or equal to 1, not 0"),
         ("[retrieval]\nscore_threshold = nan", "retrieval.score_threshold: must be"),
         ("[ingest]\nocr = 1", "ingest.ocr: must be a valid boolean"),
-        ("engine = 3", "engine: must be a table"),
+        ("engine = 3", "engine: must be a table: [engine], not 3"),
+        ("[[retrieval]]\ntop_k = 3", "retrieval: must be a table: [retrieval]"),
+        ('[ingest]\nallow_hosts = ["http://wiki"]', "ingest.allow_hosts: must be a host such as"),
+        ('[ingest]\nallow_hosts = ["10.0.0.1/8"]', "or a network such as 10.0.0.0/8, not '10.0.0.1/8'"),
+        ('[ingest]\nallow_hosts = [""]', "ingest.allow_hosts: must be a host"),
         ("[x", "kb.toml: "),
         ('[engine]\nname = "openai"', "engine.base_url is not set"),
         ('[engine]\nname = "qwen"', "engine.model is not set"),
@@ -199,3 +203,32 @@ def test_names_that_could_leave_the_home_are_refused(name: str) -> None:
     with pytest.raises(Exception, match="cannot name a knowledge base") as caught:
         paths.check_name(name)
     assert getattr(caught.value, "exit_code", None) == 2
+
+
+def test_hosts_and_networks_may_be_allowed() -> None:
+    """Names, addresses of both kinds, ports and networks are taken as they are written."""
+    entries = ["wiki", "wiki.example:8080", "127.0.0.1", "::1", "[::1]:8000", "10.0.0.0/8", "fd00::/8"]
+    listed = ", ".join(f'"{entry}"' for entry in entries)
+    assert load(f"[ingest]\nallow_hosts = [{listed}]").ingest.allow_hosts == entries
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[ingest]\npasswords = [77312]",
+        '[ingest]\npasswords = "77312"',
+        "[serve]\napi_key = 77312",
+        '[engine]\napi_key_env = "sk-77312"',
+    ],
+)
+def test_a_refused_secret_is_not_repeated(text: str) -> None:
+    """What stands where a secret belongs is not shown, also where a key is written in place of a variable's name."""
+    assert "77312" not in refusal(text)
+
+
+def test_arguments_of_readers_are_masked() -> None:
+    """A reader's arguments may hold a token: their names are shown, their values are not."""
+    settings = load('[[sources]]\nname = "wiki"\nreader = "package.Reader"\narguments = { token = "77312" }')
+    shown = {key: value for key, value, _ in settings.effective()}
+    assert shown["sources.0.arguments"] == {"token": MASK}
+    assert settings.sources[0].arguments == {"token": "77312"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from indexes.errors import ConfigurationError, EmbeddingMismatchError, NotFoundError, UsageError
+from indexes.errors import ConfigurationError, EmbeddingMismatchError, EngineUnavailableError, NotFoundError, UsageError
 from kb.records import Question
 from kb.settings import load_settings
 from kb.wiring import Application
@@ -71,12 +71,12 @@ def test_names_are_checked_everywhere(application: Application) -> None:
 
 
 def test_an_unknown_engine_is_wrong_usage(application: Application) -> None:
-    """A request may name an engine; one that does not exist, or is not configured, is said."""
+    """A request may name an engine; one that does not exist is wrong usage, one without settings is unavailable."""
     with pytest.raises(UsageError, match="there is no engine 'gpt'"):
         application.engine("gpt")
-    with pytest.raises(ConfigurationError, match=r"engine\.model"):
+    with pytest.raises(EngineUnavailableError, match=r"engine\.model"):
         application.engine("qwen")
-    with pytest.raises(ConfigurationError, match=r"engine\.base_url"):
+    with pytest.raises(EngineUnavailableError, match=r"engine\.base_url"):
         application.engine("openai")
 
 

@@ -71,6 +71,19 @@ def test_options_are_passed_on(served: RunningService) -> None:
     assert follow.status_code == 200
 
 
+def test_an_engine_without_settings_is_unavailable(served: RunningService) -> None:
+    """A client that names an engine nobody set up gets 503, as for any engine that cannot be used; it is no 500."""
+    for engine in ("qwen", "openai"):
+        response = served.client.post("/ask", json={"question": ENGLISH, "engine": engine})
+        assert (response.status_code, response.json()["error"]["code"]) == (503, "engine_unavailable")
+
+
+def test_a_wrong_filter_is_told_in_plain_words(served: RunningService) -> None:
+    """The message shows the form of a range of dates as it is to be written."""
+    error = served.client.post("/ask", json={"question": ENGLISH, "filters": {"uri": 5}}).json()["error"]
+    assert 'for `date` {"from", "to"}.' in error["message"]
+
+
 BAD_BODIES = [
     (b"", "empty body"),
     (b"{", "cut off"),

@@ -52,7 +52,7 @@ def test_a_run_that_would_empty_the_knowledge_base_stops(run: Run, documents: Pa
         path.unlink()
     result = run("jobs", "run", "nightly")
     assert result.code == 1
-    assert "stopped" in result.out
+    assert result.out.startswith("nightly: stopped: 2 of 2 documents are gone")
     assert run("status", "--json").json["documents"] == 2
 
 

@@ -104,6 +104,14 @@ def test_status_and_gc(run: Run) -> None:
     assert run("gc", "--json").json["versions"] == 0
 
 
+@pytest.mark.usefixtures("filled")
+def test_status_names_the_embedder_that_made_the_knowledge_base(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the configuration names now did not make the vectors that are there."""
+    monkeypatch.setenv("KB_EMBEDDING__NAME", "bge")
+    assert run("status", "--json").json["embedding"] == {"name": "hash", "model": None}
+    assert "embedder\thash\n" in run("status").out
+
+
 def test_init_needs_no_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A profile whose models are not here yet can be set up; the ingest then says how to get them: exit code 6."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -57,6 +57,11 @@ def test_a_missing_knowledge_base_is_exit_code_4(run: Run, kb_home: Path, comman
         (("ask", "x", "--engine", "gpt"), "engine.name"),
         (("search", "x", "--top-k", "1000"), "top_k"),
         (("status", "--kb", "../x"), "cannot name a knowledge base"),
+        (("status", "--kb", ""), "cannot name a knowledge base"),
+        (("--kb", "", "status"), "cannot name a knowledge base"),
+        (("ingest", ".", "--kb", "jobs.sqlite"), "cannot name a knowledge base"),
+        (("ingest", ".", "--kb", "Jobs.SQLite-wal"), "cannot name a knowledge base"),
+        (("ask", "x", "--top-k", "many"), "integer. Try 'kb ask --help'."),
         (("status", "--config", "nope.toml"), "does not exist"),
         (("--config", "nope.toml", "status"), "does not exist"),
         (("init", "--profile", "huge"), "no profile 'huge'"),
@@ -110,6 +115,31 @@ def test_an_unexpected_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPat
     assert "unexpected RuntimeError: the reason" in result.err
     monkeypatch.setenv("KB_DEBUG", "1")
     assert "Traceback" in run("config").err
+
+
+def test_a_home_that_cannot_be_written_is_exit_code_2(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """KB_HOME below a file is a wrong setting, named in one line."""
+    (tmp_path / "file").write_text("x")
+    Path("a.txt").write_text("一句话。", encoding="utf-8")
+    monkeypatch.setenv("KB_HOME", str(tmp_path / "file"))
+    for command in (("ingest", "a.txt", "--quiet"), ("init",)):
+        result = run(*command)
+        assert (result.code, result.err.count("\n")) == (2, 1), result.err
+        assert str(tmp_path / "file") in result.err
+        assert "cannot be written" in result.err
+
+
+def test_an_error_of_the_system_names_the_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system refuses is told as file and reason, without the name of an exception."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/data/kb.sqlite")
+
+    monkeypatch.setattr("kb.cli.session.settings", refused)
+    result = run("config")
+    assert (result.code, result.err) == (1, "kb: /data/kb.sqlite: Permission denied (KB_DEBUG=1 shows where)\n")
 
 
 def test_an_interrupt_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
