@@ -6,13 +6,12 @@ import re
 from pathlib import PurePosixPath
 
 from indexes.errors import DocumentError
+from ingest.loaders.office import OLE_MAGIC, archive_kind, old_office_error
 
 # Beginnings of files that are no text, with what to call them.
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x7fELF", "a program (ELF)"),
-    (b"PK\x03\x04", "a ZIP archive or office document"),
     (b"PK\x05\x06", "an empty ZIP archive"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old office document (OLE)"),
     (b"{\\rtf", "a rich-text document (RTF)"),
     (b"\x1f\x8b", "gzip data"),
     (b"BZh", "bzip2 data"),
@@ -55,10 +54,16 @@ _TABLE_NAMES = frozenset({".csv", ".tsv"})
 _HTML_NAMES = frozenset({".html", ".htm", ".xhtml", ".shtml"})
 _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _HEAD = 8192
+_ZIP = b"PK\x03\x04"
+_FIELD = re.compile(rb"[A-Za-z][A-Za-z0-9-]{1,60}:[ \t]?")
+_FIELD_NAME = re.compile(rb"^([A-Za-z][A-Za-z0-9-]{1,60}):", re.MULTILINE)
+_MAIL_FIELDS = frozenset({b"from", b"to", b"subject", b"date", b"message-id", b"mime-version", b"received"})
+# Those that people do not write at the top of a memorandum.
+_MACHINE_FIELDS = frozenset({b"message-id", b"mime-version", b"received"})
 
 
 def kind_of_content(data: bytes, name: str, media_type: str | None = None) -> str:
-    """Return "pdf", "html", "xml", "markdown", "table" or "text".
+    """Return "pdf", "html", "xml", "mail", "markdown", "table" or "text", or what a ZIP file is (`archive_kind`).
 
     Raise DocumentError("unsupported") for content that is none of these, whatever its name says.
     """
@@ -68,6 +73,10 @@ def kind_of_content(data: bytes, name: str, media_type: str | None = None) -> st
         return "html"
     if _PDF.search(head[:1024]):
         return "pdf"
+    if head.startswith(_ZIP):
+        return archive_kind(data)
+    if head.startswith(OLE_MAGIC):
+        raise old_office_error(data)
     found = _binary_kind(head)
     if found:
         raise DocumentError("unsupported", f"the content is {found}, not a document that can be read")
@@ -81,11 +90,22 @@ def kind_of_content(data: bytes, name: str, media_type: str | None = None) -> st
         return "html" if _FRAGMENT.search(narrow) else "xml"
     if len(_CONTROL.findall(head)) > len(head) // 20 and not head.count(0):
         raise DocumentError("unsupported", "the content is binary data, not text")
+    if _is_mail(head, suffix == ".eml" or plain == "message/rfc822"):
+        return "mail"
     if suffix in _MARKDOWN_NAMES or plain == "text/markdown":
         return "markdown"
     if suffix in _TABLE_NAMES or plain in ("text/csv", "text/tab-separated-values"):
         return "table"
     return "text"
+
+
+def _is_mail(head: bytes, named: bool) -> bool:
+    """Tell whether a text begins with the header of a message; without the name of one, only if it is unmistakable."""
+    begin = head.partition(b"\n")[2] if head.startswith(b"From ") else head
+    if not _FIELD.match(begin):
+        return False
+    fields = {field.lower() for field in _FIELD_NAME.findall(re.split(rb"\r?\n\r?\n", begin, maxsplit=1)[0])}
+    return named or (len(fields & _MAIL_FIELDS) >= 3 and bool(fields & _MACHINE_FIELDS))
 
 
 def _binary_kind(head: bytes) -> str | None:

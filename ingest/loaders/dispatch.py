@@ -46,6 +46,26 @@ def load(
         from ingest.loaders.table import load_table
 
         loaded = load_table(data, stem, charset)
+    elif kind == "word":
+        from ingest.loaders.word import load_word
+
+        loaded = load_word(data, stem)
+    elif kind == "spreadsheet":
+        from ingest.loaders.spreadsheet import load_spreadsheet
+
+        loaded = load_spreadsheet(data, stem)
+    elif kind == "slides":
+        from ingest.loaders.slides import load_slides
+
+        loaded = load_slides(data, stem)
+    elif kind == "epub":
+        from ingest.loaders.epub import load_epub
+
+        loaded = load_epub(data, stem)
+    elif kind == "mail":
+        from ingest.loaders.mail import load_mail
+
+        loaded = load_mail(data, stem)
     else:
         from ingest.loaders.text import load_text
 

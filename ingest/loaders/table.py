@@ -26,12 +26,27 @@ def load_table(data: bytes, name: str, charset: str | None = None) -> Loaded:
         rows = [row for row in csv.reader(io.StringIO(raw, newline=""), delimiter=_delimiter(raw)) if any(row)]
     except csv.Error as error:
         raise DocumentError("damaged", f"not a table of rows: {error}") from error
-    header = [one_line(cell) for cell in rows[0]] if rows and _is_header(rows) else []
-    lines = [_line(row, header) for row in (rows[1:] if header else rows)]
-    if header:
-        lines.insert(0, "; ".join(header))
+    lines = lines_of_rows(rows)
     extractor = f"table ({decoded.encoding})"
     return Loaded(clean("\n".join(lines)), name, (), (), "text/csv", extractor, decoded.warnings, {})
+
+
+def lines_of_rows(rows: list[list[str]]) -> list[str]:
+    """Return rows as lines that read by themselves; the first is taken for names of columns where it looks so."""
+    header = [one_line(cell) for cell in rows[0]] if rows and _is_header(rows) else []
+    lines = [_line(row, header) for row in (rows[1:] if header else rows)]
+    return ["; ".join(header), *lines] if header else lines
+
+
+def lines_of_table(rows: list[list[str]], *, named: bool) -> list[str]:
+    """Return the rows of a table in a document as lines; with `named`, its first row holds the names of the columns.
+
+    Others are as often forms, in which names stand beside their values, so nothing is guessed.
+    """
+    filled = [row for row in rows if any(row)]
+    if named and len(filled) > 1:
+        return ["; ".join(filled[0]), *(_line(row, filled[0]) for row in filled[1:])]
+    return [" | ".join(cell for cell in row if cell) for row in filled]
 
 
 def _delimiter(text: str) -> str:
