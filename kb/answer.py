@@ -62,9 +62,9 @@ class Answerer:
         """Yield the hits, the text as it is generated, and at last the whole checked answer.
 
         The pieces of text joined are the answer's text, with two exceptions that only the last event tells: an answer
-        without marks is given them, and an answer that nothing bears out becomes a refusal. A refusal is one piece. With
-        `search_only` no engine is asked: the status is "answered" with an empty text and no engine. After `cancel` is set
-        the stream ends soon, with what there is.
+        without marks is given them, and an answer that nothing bears out becomes a refusal. A refusal is one piece.
+        With `search_only` no engine is asked: the status is "answered" with an empty text and no engine. After `cancel`
+        is set the stream ends soon, with what there is.
 
         Raises `UsageError` for a bad question, `NotFoundError` where the knowledge base has gone,
         `EngineUnavailableError` where the engine cannot be had.
@@ -107,7 +107,7 @@ class Answerer:
                 draft.usage = piece
                 continue
             held += rewriter.feed(piece)
-            # The beginning is held back until it cannot be a refusal any more: a refusal is sent as one piece, in our words.
+            # The beginning is held back while it may be a refusal: that is sent as one piece, in our words.
             if held and not (written == "" and may_become_refusal(held)):
                 yield DeltaEvent(held)
                 written, held = written + held, ""

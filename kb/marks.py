@@ -50,8 +50,8 @@ class MarkRewriter:
     """Rewrites a stream of text: marks of passages that do not exist are dropped, the others numbered by first use.
 
     `feed` returns what can safely be shown; `close` returns the rest. Their concatenation is the finished text, in
-    which `marks` lie; it does not depend on how the text was cut into pieces. Text is held back only where it may still turn
-    out to be a mark, code, or the punctuation that a mark follows.
+    which `marks` lie; it does not depend on how the text was cut into pieces. Text is held back only where it may still
+    turn out to be a mark, code, or the punctuation that a mark follows.
     """
 
     def __init__(self, passage_count: int, number_of: Callable[[int, str], int] | None = None) -> None:

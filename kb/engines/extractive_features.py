@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.pieces import IDEOGRAPH, cut
+from indexes.term_ids import Ids
 from indexes.text import fold, folded_query
 from kb.engines.quotable import Sentence
 
@@ -80,7 +81,7 @@ class _Weighted:
     def cover(self, held: Terms) -> float:
         """Return the share of the question's weight that these terms hold, in [0, 1]."""
         total = sum(self.weights.values())
-        return sum(weight for term, weight in self.weights.items() if term in held) / total if total else 0.0
+        return sum(self.weights[term] for term in self.weights.keys() & held) / total if total else 0.0
 
 
 def kind_of(question: str) -> str:
@@ -96,15 +97,14 @@ def feature_rows(question: str, sentences: Sequence[Sentence]) -> NDArray[np.flo
     passage, and the heading that it stands under.
     """
     folded = [fold(sentence.text) for sentence in sentences]
-    held = [_terms(text) for text in folded]
-    asked = _weigh(question, held)
+    asked, held = _weigh(question, folded)
     covers = [asked.cover(terms) for terms in held]
     best = max(covers, default=0.0)
     best_of: dict[int, float] = {}
     for sentence, value in zip(sentences, covers, strict=True):
         best_of[sentence.passage.n] = max(best_of.get(sentence.passage.n, 0.0), value)
-    paths = {s.passage.n: _terms(fold(s.passage.hit.heading)) for s in sentences}
-    headings = {text: _terms(fold(text)) for text in {s.heading for s in sentences}}
+    paths = _terms_by_text({s.passage.hit.heading for s in sentences})
+    headings = _terms_by_text({s.heading for s in sentences})
     kind = kind_of(question)
     cue, focus = _CUES.get(kind), _FOCUS.search(fold(question))
     top_score = max((sentence.passage.hit.score for sentence in sentences), default=0.0) or 1.0
@@ -113,7 +113,7 @@ def feature_rows(question: str, sentences: Sequence[Sentence]) -> NDArray[np.flo
         hit, n = sentence.passage.hit, sentence.passage.n
         before = index > 0 and sentences[index - 1].passage.n == n
         after = index + 1 < len(sentences) and sentences[index + 1].passage.n == n
-        window = held[index] | paths[n] | headings[sentence.heading]
+        window = held[index] | paths[hit.heading] | headings[sentence.heading]
         window |= held[index - 1] if before else frozenset()
         window |= held[index + 1] if after else frozenset()
         has_cue = cue is not None and cue.search(folded[index]) is not None
@@ -143,25 +143,42 @@ def heading_covers(question: str, sentences: Sequence[Sentence]) -> NDArray[np.f
     That is the smaller of two shares: of the question that the heading holds, and of the heading that the question
     holds.
     """
-    headings = {text: _terms(fold(text)) for text in {sentence.heading for sentence in sentences}}
-    asked = _weigh(question, [_terms(fold(sentence.text)) for sentence in sentences])
-    words = _terms(fold(question))
+    headings = _terms_by_text({sentence.heading for sentence in sentences})
+    asked, _ = _weigh(question, [fold(sentence.text) for sentence in sentences])
+    words = frozenset(cut(fold(question)).terms()[0].tolist())
     shares = {
         text: min(asked.cover(held), len(held & words) / len(held)) if held else 0.0 for text, held in headings.items()
     }
     return np.array([shares[sentence.heading] for sentence in sentences])
 
 
-def _terms(folded: str) -> Terms:
-    return frozenset(cut(folded).terms()[0].tolist())
+def _terms_by_text(texts: Collection[str]) -> dict[str, Terms]:
+    return dict(zip(texts, _terms([fold(text) for text in texts]), strict=True))
 
 
-def _weigh(question: str, held: Sequence[Terms]) -> _Weighted:
+def _terms(folded: Sequence[str], wanted: Ids | None = None) -> list[Terms]:
+    """Return the terms of each text, or the `wanted` ones. One cut serves all: no term reaches over a line end."""
+    ids, starts = cut("\n".join(folded)).terms()
+    if wanted is not None:
+        chosen = np.isin(ids, wanted)
+        ids, starts = ids[chosen], starts[chosen]
+    lengths = np.array([len(text) + 1 for text in folded])
+    owners = np.searchsorted(np.cumsum(lengths), starts, side="right")
+    found: list[set[int]] = [set() for _ in folded]
+    for owner, term in zip(owners.tolist(), ids.tolist(), strict=True):
+        found[owner].add(term)
+    return [frozenset(terms) for terms in found]
+
+
+def _weigh(question: str, folded: Sequence[str]) -> tuple[_Weighted, list[Terms]]:
+    """Return the weights of the question's terms among these texts, and which of them each text holds."""
     pieces = cut(folded_query(question))
     singles = set(pieces.ids[pieces.kinds == IDEOGRAPH].tolist())
+    asked = np.unique(pieces.terms()[0])
+    held = _terms(folded, asked)
     weights = {}
-    for term in dict.fromkeys(pieces.terms()[0].tolist()):
+    for term in asked.tolist():
         holding = sum(term in terms for terms in held)
         frequency = math.log1p((len(held) - holding + 0.5) / (holding + 0.5))
         weights[term] = frequency * (_SINGLE_CHARACTER_WEIGHT if term in singles else 1.0)
-    return _Weighted(weights, frozenset(weights.keys() - singles))
+    return _Weighted(weights, frozenset(weights.keys() - singles)), held

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexes.records import Document, Page
-from kb.citations import Checked, check, locate
+from kb.citations import Checked, SpanNumbers, check, locate
 from kb.marks import MarkRewriter
 from kb.records import Passage
 from tests.kb.passages import hit_of, passages_of
@@ -85,20 +85,34 @@ def test_locate_takes_neighbours_only_where_they_add() -> None:
     assert passage[start:end] == "后来他去了德国。"
 
 
+def test_distant_places_of_a_passage_have_numbers_of_their_own() -> None:
+    """One number stands for one run of text: what is far apart in a passage is quoted apart, neighbours together."""
+    passages = passages_of("灯塔建于1872年。灯塔高21米。" + "岛上有许多鸟。" * 10 + "游客很多。")
+    rewriter = MarkRewriter(1, SpanNumbers(passages).number_of)
+    text = rewriter.feed("灯塔建于1872年。[1]灯塔高21米。[1]游客很多。[1]") + rewriter.close()
+    result = check(text, rewriter.marks, passages, lambda document_id, offset: None)
+    assert text == "灯塔建于1872年。[1]灯塔高21米。[1]游客很多。[2]"
+    assert [citation.quote for citation in result.citations] == ["灯塔建于1872年。灯塔高21米。", "游客很多。"]
+
+
 _TEXT = st.text(alphabet=st.sampled_from("甲乙丙丁12 ab。！？,.\n「」[]【】`𠮷"), max_size=60)
 
 
 @settings(max_examples=300)
 @given(
-    st.lists(_TEXT.filter(str.strip), min_size=1, max_size=3), st.lists(st.tuples(_TEXT, st.integers(0, 5)), max_size=4)
+    st.lists(_TEXT.filter(str.strip), min_size=1, max_size=3),
+    st.lists(st.tuples(_TEXT, st.integers(0, 5)), max_size=4),
+    st.booleans(),
 )
-def test_quotes_are_exact_and_marks_agree(documents: list[str], sentences: list[tuple[str, int]]) -> None:
+def test_quotes_are_exact_and_marks_agree(
+    documents: list[str], sentences: list[tuple[str, int]], by_span: bool
+) -> None:
     """For any documents and any answer each quote is exactly its span, and marks and citations name each other."""
     passages = [
         Passage(n, hit_of(text[len(text) // 4 :], document_id=str(n), start=len(text) // 4))
         for n, text in enumerate(documents, start=1)
     ]
-    rewriter = MarkRewriter(len(passages))
+    rewriter = MarkRewriter(len(passages), SpanNumbers(passages).number_of if by_span else None)
     generated = "".join(f"{sentence}[{n}]" for sentence, n in sentences)
     text = rewriter.feed(generated) + rewriter.close()
     had_marks = bool(rewriter.marks)
