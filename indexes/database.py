@@ -31,7 +31,9 @@ def typed_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
         if (code is not None and code & 0xFF in DAMAGE_CODES) or str(error).startswith(DAMAGE_MESSAGES):
-            raise DamagedError(f"{path} is damaged ({error}); restore it from a backup or ingest again") from error
+            raise DamagedError(
+                f"{path} is damaged ({error}); restore it from a backup, or remove {path.parent} and ingest anew"
+            ) from error
         if isinstance(error, sqlite3.OperationalError | sqlite3.InternalError):
             raise KBError(f"{path}: {error}") from error
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -310,6 +311,15 @@ def _weight(item: SourceItem) -> int:
     return max(_LEAST_WEIGHT, MAX_PAGE_BYTES if item.kind == "web" else 3 * item.size)
 
 
+# How `%`, `?` and `#` stand in the URI of a file.
+_URI_MARK = re.compile("%(25|3F|23)")
+
+
 def _name_of(item: SourceItem) -> str:
-    path = PurePosixPath(unquote(urlsplit(item.uri).path) if item.kind == "web" else item.uri)
-    return path.name or urlsplit(item.uri).netloc
+    """Return the name that a document without a title gets.
+
+    In names of files only the marks of URIs are decoded: bytes, control and reordering characters stay encoded.
+    """
+    if item.kind == "web":
+        return PurePosixPath(unquote(urlsplit(item.uri).path)).name or urlsplit(item.uri).netloc
+    return _URI_MARK.sub(lambda match: unquote(match.group()), PurePosixPath(item.uri).name)

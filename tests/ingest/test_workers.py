@@ -346,3 +346,15 @@ def test_heavy_documents_end_within_their_limits(tmp_path: Path) -> None:
     }
     assert found["pages.pdf"].loaded is not None and len(found["pages.pdf"].loaded.pages) == 10_000
     assert found["line.txt"].loaded is not None and len(found["line.txt"].loaded.text) == 9 * 1_950_000
+
+
+def test_names_of_files_are_titles_as_they_are_written(tmp_path: Path) -> None:
+    """A `?`, `#` or `%` in a name is one in the title; a line end stays encoded, so a title is one line."""
+    for name in ("问?号#百%分.txt", "两\n行.txt", "%3F.txt"):
+        (tmp_path / name).write_text("一句没有标题的话。", encoding="utf-8")
+    pool = LoaderPool(1)
+    try:
+        loaded = [outcome.loaded for outcome in pool.load_all(_items(tmp_path))]
+    finally:
+        pool.close()
+    assert {one.title for one in loaded if one is not None} == {"问?号#百%分.txt", "两%0A行.txt", "%3F.txt"}
