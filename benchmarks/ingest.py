@@ -2,7 +2,9 @@
 
     python -m benchmarks.ingest [--documents FOLDER] [--files 10000] [--large-mb 200]
 
-Each measurement runs in a process of its own, so that peak memory is its own. Results go to results/ingest.json.
+Each measurement runs in a process of its own, so that peak memory is its own. Results go to results/ingest.json, where
+those of measurements that were left out this time stay. `load_before` is the machine's load when one began: with more
+than about 0.5, the seconds are those of a machine at other work.
 """
 
 from __future__ import annotations
@@ -62,10 +64,11 @@ def ingest(home: Path, folder: Path) -> dict[str, object]:
 
 def measured(home: Path, folder: Path) -> dict[str, object]:
     """Run `ingest` in a new process."""
+    load = round(os.getloadavg()[0], 1)
     command = [sys.executable, "-m", "benchmarks.ingest", "--one", str(home), str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     result: dict[str, object] = json.loads(done.stdout)
-    return result
+    return result | {"load_before": load}
 
 
 def write_files(folder: Path, count: int) -> None:
@@ -141,6 +144,8 @@ def main() -> None:
         print(json.dumps(ingest(*options.one)))
         return
     results = measure(options.documents, options.files, options.large_mb)
+    before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    results = before | results
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
