@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from kb.marks import neutralise_marks
 
@@ -20,6 +21,7 @@ _TOKEN = re.compile(r"\[(?=\s*/?\s*(?:INST|SYS|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_R
 _KEPT_CONTROLS = "\t\n"
 
 
+@lru_cache(maxsize=256)
 def neutralise(text: str) -> str:
     """Return untrusted text for a prompt: fences and template tokens disarmed, invisible characters taken out.
 

@@ -109,13 +109,16 @@ def _recent(history: Sequence[Message], fits: Callable[[Sequence[Message]], bool
 
 def _best(hits: Sequence[Hit], fits: Callable[[Sequence[Passage]], bool]) -> list[Passage]:
     """Return as many of the best hits, numbered from 1, as fit: a worse one never takes the place of a better one."""
-    passages: list[Passage] = []
-    for hit in hits:
-        candidate = [*passages, Passage(len(passages) + 1, hit)]
-        if not fits(candidate):
-            break
-        passages = candidate
-    return passages
+    passages = [Passage(n, hit) for n, hit in enumerate(hits, start=1)]
+    low, high = 0, len(passages)
+    middle = high  # mostly all fit, and one count says so
+    while low < high:
+        if fits(passages[:middle]):
+            low = middle
+        else:
+            high = middle - 1
+        middle = (low + high + 1) // 2
+    return passages[:low]
 
 
 def _shortened(hit: Hit, fits: Callable[[Sequence[Passage]], bool]) -> list[Passage]:

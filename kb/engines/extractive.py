@@ -17,6 +17,7 @@ from kb.engines.extractive_weights import BIAS, WEIGHTS
 from kb.engines.quotable import Sentence, sentences_of
 from kb.marks import neutralise_marks
 from kb.records import Message, Prompt, Usage
+from kb.support import solid
 
 _LATIN_LENGTH: Final = 0.35
 _CLAUSE = re.compile(r"[^，,；;：:、]*[，,；;：:、]*")
@@ -93,15 +94,17 @@ class ExtractiveEngine:
         for index in np.argsort(-worth, kind="stable").tolist():
             if len(chosen) >= self.maximum_sentences or worth[index] < self.price:
                 break
-            if self._adds(sentences[index], probability[index], sentences[best], probability[best]):
+            said = {solid(sentences[earlier].text) for earlier in chosen}
+            if solid(sentences[index].text) not in said and self._adds(
+                sentences[index], probability[index], sentences[best], probability[best]
+            ):
                 chosen.add(index)
         return [sentences[index] for index in sorted(chosen | self._announced(chosen, sentences))]
 
     def _adds(self, sentence: Sentence, probability: float, best: Sentence, best_probability: float) -> bool:
-        """Say whether a sentence is good enough beside the best one, and says something else."""
+        """Say whether a sentence is good enough beside the best one."""
         if sentence.passage.n != best.passage.n:
-            enough = max(self.second_passage_probability, self.share * best_probability)
-            return probability >= enough and fold(sentence.text) != fold(best.text)
+            return probability >= max(self.second_passage_probability, self.share * best_probability)
         share = self.share if sentence.section == best.section else _OTHER_HEADING_SHARE
         return probability >= share * best_probability
 
