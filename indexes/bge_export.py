@@ -19,11 +19,13 @@ _OPSET = 17
 
 
 def export_graph(model: TorchRuntime, target: Path) -> None:
-    """Write what `model` computes to `target`: `input_ids` and `attention_mask`, int64 (texts, tokens), in;
-    `vector`, float32 (texts, dimension), out.
+    """Write what `model` computes for one text to `target`: `input_ids`, int64 (1, tokens), in; `vector`, float32
+    (1, dimension), out.
 
-    The whole sentence-transformers module is traced, pooling included, with torch's own exporter. Raises
-    EngineUnavailableError where the model is too large or cannot be traced.
+    The whole sentence-transformers module is traced, pooling included, with torch's own exporter. Two things that
+    cannot change the result are left out: the attention mask, for one text has no padding, and all but the first token
+    in the last layer, for nothing else is pooled. Raises EngineUnavailableError where the model is too large or cannot
+    be traced.
     """
     import torch
 
@@ -36,24 +38,20 @@ def export_graph(model: TorchRuntime, target: Path) -> None:
             super().__init__()
             self.module = module
 
-        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            return self.module({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"]
+        def forward(self, input_ids: Any) -> Any:
+            features = {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}
+            return self.module(features)["sentence_embedding"]
 
-    # Two texts, one of them padded: a trace over a mask of ones alone could leave the mask out.
-    ids = torch.ones((2, 7), dtype=torch.int64)
-    mask = ids.clone()
-    mask[1, 5:] = 0
-    text_axes = {0: "texts", 1: "tokens"}
     try:
-        with _quiet(), torch.inference_mode():
+        with _quiet(), _one_text(model.module), torch.inference_mode():
             torch.onnx.export(
                 # In evaluation mode itself, or the exporter would leave the model in training mode, with dropout.
                 Sentence(model.module).eval(),
-                (ids, mask),
+                (torch.ones((1, 7), dtype=torch.int64),),
                 str(target),
-                input_names=["input_ids", "attention_mask"],
+                input_names=["input_ids"],
                 output_names=["vector"],
-                dynamic_axes={"input_ids": text_axes, "attention_mask": text_axes, "vector": {0: "texts"}},
+                dynamic_axes={"input_ids": {1: "tokens"}},
                 opset_version=_OPSET,
                 dynamo=False,
             )
@@ -84,6 +82,39 @@ def quantise_graph(source: Path, target: Path) -> None:
             )
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         raise EngineUnavailableError(f"onnxruntime cannot quantise it: {error}") from error
+
+
+@contextmanager
+def _one_text(module: Any) -> Iterator[None]:
+    """Let a BERT leave out what one text without padding does not need; a model built in another way stays as it is.
+
+    Its attention gets no mask. Its last layer goes on with the first token only, once attention has mixed all of them
+    into it: the output projection and the feed-forward part, three quarters of a layer's work, are done for one token
+    instead of all (19 % less of four layers, 6 % of twelve).
+    """
+    encoder = next(
+        (part.encoder for part in module.modules() if hasattr(getattr(part, "encoder", None), "layer")), None
+    )
+    attention: Any = getattr(encoder.layer[-1], "attention", None) if encoder is not None else None
+    if encoder is None or not (hasattr(attention, "self") and hasattr(attention, "output")):
+        yield
+        return
+
+    def first(states: Any) -> Any:
+        return states[:, :1]
+
+    hooks = (
+        encoder.register_forward_pre_hook(
+            lambda _, given, named: (given, {**named, "attention_mask": None}), with_kwargs=True
+        ),
+        attention.self.register_forward_hook(lambda _, given, result: (first(result[0]), *result[1:])),
+        attention.output.register_forward_pre_hook(lambda _, given: (given[0], first(given[1]))),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager

@@ -53,8 +53,8 @@ class OnnxRuntime:
     def _encode_one(self, tokens: Sequence[int]) -> Vectors:
         """Return the vector of one text, (1, dimension). onnxruntime lets go of Python's lock while it computes."""
         ids = np.asarray([tokens], dtype=np.int64)
-        (states,) = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        return np.asarray(states, dtype=np.float32)
+        (vectors,) = self._session.run(None, {"input_ids": ids})
+        return np.asarray(vectors, dtype=np.float32)
 
 
 def _processors() -> int:

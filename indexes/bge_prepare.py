@@ -28,8 +28,8 @@ from indexes.errors import DamagedError, EngineUnavailableError
 logger = logging.getLogger(__name__)
 
 # Least cosine to torch's vector that every fixed text must have. The fp32 graph is the same arithmetic in another
-# order. Of 8-bit weights, 0.995 means that no inner product of unit vectors moves by more than 0.1, and that the
-# angle to the right vector stays under six degrees, where bge puts unrelated texts at more than forty.
+# order. Of 8-bit weights, 0.995 is an angle of under six degrees: the inner product with any unit vector moves by at
+# most sqrt(2 - 2 * 0.995) = 0.1.
 FP32_COSINE, INT8_COSINE = 0.9999, 0.995
 # Eight bits are taken only where they embed at least so many times as fast.
 _INT8_GAIN = 1.2
