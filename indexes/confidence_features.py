@@ -18,7 +18,7 @@ class ConfidenceFeatures:
     `found`: 1 where anything was found. `keyword`: the best keyword score. `bm25`: the best BM25 score over the highest
     that any passage could reach. `context`, `passage`, `sentence`, `window`, `phrase`, `special`: the best `Closeness`
     of the three best passages. `seen`: of the question's weight, what occurs anywhere in the index. `special_seen`: the
-    same of its words and numbers alone. `margin`: how far the best keyword score stands above the fifth best. `dense`:
+    same of its words and numbers alone. `margin`: how far the best keyword score stands above the fifth best, or above 0 where there is none. `dense`:
     the best cosine. `peak`: how far it stands above the background, 1 for eight spreads. `trust`: how far dense search
     was trusted. `length`: n / (n + 8) for n units in the question.
     """
@@ -78,7 +78,7 @@ def confidence_features(
         special=float(closeness.special[best].max()),
         seen=_share(weights, question.seen),
         special_seen=_share(special, question.seen[question.unit_columns][question.special]),
-        margin=float(ranked[0] - ranked[min(4, ranked.size - 1)]),
+        margin=float(ranked[0] - (ranked[4] if ranked.size > 4 else 0.0)),
         dense=float(cosines.max().clip(0, 1)),
         peak=float(deviations.max().clip(0, 8) / 8),
         trust=trust,

@@ -156,12 +156,15 @@ class KeywordSearcher:
         k: int,
         admitted: Sequence[Mask] | None = None,
         weights: NDArray[np.float64] | None = None,
+        *,
+        ties: bool = False,
     ) -> list[KeywordMatch]:
         """Return the best k live passages that hold any of the distinct `terms`, best first.
 
         `admitted` narrows the result, one mask a segment, without changing any score. `weights` (m,) are those of
-        `terms` where they are known already. Equal scores come in the order
-        of segments and positions. The result is exact: see `_scores`.
+        `terms` where they are known already. Equal scores come in the order of segments and positions; with `ties`
+        those that equal the k-th are returned as well, up to `4 * k` matches in all, so that what is found does not
+        hang on how passages are spread over segments. The result is exact: see `_scores`.
         """
         if k <= 0 or not terms.size:
             return []
@@ -176,9 +179,11 @@ class KeywordSearcher:
                 # Only what reaches the k-th best, ties included, is worth sorting.
                 kept = scores >= np.partition(scores, scores.size - k)[scores.size - k]
                 positions, scores = positions[kept], scores[kept]
-            best = np.lexsort((positions, -scores))[:k]
+            best = np.lexsort((positions, -scores))[: 4 * k if ties else k]
             found += [KeywordMatch(index, int(positions[i]), float(scores[i])) for i in best]
         found.sort(key=lambda match: -match.score)
+        if ties and len(found) > k:
+            return [match for match in found[: 4 * k] if match.score >= found[k - 1].score]
         return found[:k]
 
     def _live_holders(self, index: int, place: int) -> int:

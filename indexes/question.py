@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,13 @@ from indexes.keywords import KeywordSearcher
 from indexes.pieces import IDEOGRAPH, cut
 from indexes.term_ids import Ids, bigram_ids
 from indexes.text import folded_query
+
+
+# How many passages of the language at large are counted beside those of an index, and in what share of them a CJK
+# character and any other term is taken to occur: a handful of passages cannot tell a rare word from a common one.
+_PRIOR_PASSAGES: Final = 300.0
+_CHARACTER_SHARE: Final = 0.05
+_TERM_SHARE: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ class QuestionTerms:
         holders = keywords.holders(terms)
         return cls(
             terms=terms,
-            weights=keywords.weights_of(holders),
+            weights=_weights(keywords.count, holders, np.isin(terms, pieces.ids[pieces.kinds == IDEOGRAPH])),
             seen=holders > 0,
             unit_ids=unit_ids,
             unit_columns=np.searchsorted(terms, unit_ids),
@@ -68,3 +76,14 @@ class QuestionTerms:
         keys = first * self.unit_ids.size + second
         nearest = np.searchsorted(self.pair_keys, keys).clip(max=self.pair_keys.size - 1)
         return np.where(self.pair_keys[nearest] == keys, nearest, -1)
+
+
+def _weights(count: int, holders: NDArray[np.int64], single: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return BM25's inverse document frequency (t,) of terms over the index and the prior passages together.
+
+    `single` (t,) marks terms that are one CJK character. In a large index the prior vanishes.
+    """
+    expected = _PRIOR_PASSAGES * np.where(single, _CHARACTER_SHARE, _TERM_SHARE)
+    with_term = holders + expected
+    weights: NDArray[np.float64] = np.log1p((count + _PRIOR_PASSAGES - with_term + 0.5) / (with_term + 0.5))
+    return weights

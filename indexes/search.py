@@ -126,7 +126,7 @@ class Searcher:
     ) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
         """Return segment and position of the passages to look at closely, and their BM25 scores, 0 where unknown."""
         wanted = max(self._options.candidates, 3 * top_k)
-        matches = view.keywords.search(question.terms, wanted, admitted, question.weights)
+        matches = view.keywords.search(question.terms, wanted, admitted, question.weights, ties=True)
         scores = {(match.segment, match.position): match.score for match in matches}
         if self.embedder.fusion_weight >= _SCAN_FROM or len(matches) < wanted:
             for place in _nearest(view, vector, max(self._options.dense_candidates, top_k), admitted):
