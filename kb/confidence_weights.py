@@ -10,27 +10,27 @@ Weights = tuple[Mapping[str, float], float]
 # Of embedders without a fit of their own only what the words show is looked at.
 DEFAULT: Final[Weights] = (
     {
-        "keyword": 3.0198,
-        "bm25": 6.6910,
-        "passage": 3.6660,
-        "seen": 1.0874,
-        "margin": 6.2275,
-        "length": 4.5656,
+        "keyword": 3.6479,
+        "bm25": 6.4502,
+        "passage": 2.6472,
+        "seen": 2.3506,
+        "margin": 6.8070,
+        "length": 4.4359,
     },
-    -8.7064,
+    -9.7792,
 )
 CONFIDENCE_WEIGHTS: Final[Mapping[str, Weights]] = {
     "hash": (
         {
-            "keyword": 4.3317,
-            "bm25": 2.3282,
-            "passage": 3.4324,
-            "seen": 1.2545,
-            "margin": 6.1562,
-            "length": 3.1084,
-            "dense": 3.3697,
-            "trust": 0.5978,
+            "keyword": 4.7109,
+            "bm25": 2.6093,
+            "passage": 2.6806,
+            "seen": 2.4032,
+            "margin": 6.5326,
+            "length": 3.2423,
+            "dense": 2.2879,
+            "trust": 0.6167,
         },
-        -8.8535,
+        -9.6528,
     )
 }
