@@ -13,6 +13,7 @@ are tokens of chunks beyond the model's 512. Results go to results/embedding.jso
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 from indexes.bge import BgeEmbedder
@@ -183,6 +185,15 @@ def ours(model: Path, caches: Path, text: str) -> list[Road]:
     return paths
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of what was run; the peer's embedding package only where it is installed."""
+    packages = ("torch", "onnxruntime", "sentence-transformers", "transformers", "llama-index-core")
+    found = {package: metadata.version(package) for package in packages}
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        found["llama-index-embeddings-huggingface"] = metadata.version("llama-index-embeddings-huggingface")
+    return found
+
+
 def measure(megabytes: float) -> dict[str, object]:
     """Run everything and print the table."""
     text, origin = source_text(megabytes)
@@ -205,6 +216,7 @@ def measure(megabytes: float) -> dict[str, object]:
             "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
             "processor": platform.processor() or platform.machine(),
         },
+        "versions": versions(),
         "text": {"origin": origin, "bytes": len(text.encode()), "characters": len(text)},
         "model": "4 layers, 512 wide, 8 heads, 512 tokens, random weights",
         "auto_chose": chosen,
