@@ -134,9 +134,14 @@ def _features(paragraphs: list[tuple[int, str]], questions: list[str]) -> list[N
 
 def fit(samples: list[Sample], names: tuple[str, ...]) -> Model:
     """Fit a model and shift it so that its point of refusal lies at a logit of 0."""
-    features = np.concatenate([sample.features for sample in samples])[:, _columns(names)]
+    features = np.concatenate([sample.features for sample in samples])
     answerable = np.concatenate([sample.answerable for sample in samples])
-    weights, bias = fit_logistic(features, answerable, penalty=1.0)
+    while True:
+        weights, bias = fit_logistic(features[:, _columns(names)], answerable, penalty=1.0)
+        rising = tuple(name for name, weight in zip(names, weights, strict=True) if weight >= 0)
+        if rising == names:
+            break
+        names = rising
     model = Model(names, weights, bias)
     points = np.arange(-2.0, 2.0, 0.05)
     gains = np.array([np.mean([_gain(model, sample, point) for sample in samples]) for point in points])

@@ -15,12 +15,13 @@ from indexes.question import QuestionTerms
 class ConfidenceFeatures:
     """Evidence that the passages found hold an answer. All lie in [0, 1]; higher speaks for an answer throughout.
 
-    `found`: 1 where anything was found. `keyword`: the best keyword score. `bm25`: the best BM25 score over the highest
-    that any passage could reach. `context`, `passage`, `sentence`, `window`, `phrase`, `special`: the best `Closeness`
-    of the three best passages. `seen`: of the question's weight, what occurs anywhere in the index. `special_seen`: the
-    same of its words and numbers alone. `margin`: how far the best keyword score stands above the fifth best, or above 0 where there is none. `dense`:
-    the best cosine. `peak`: how far it stands above the background, 1 for eight spreads. `trust`: how far dense search
-    was trusted. `length`: n / (n + 8) for n units in the question.
+    `found`: 1 where anything was found for a question that says something at all (`QuestionTerms.says_something`).
+    `keyword`: the best keyword score. `bm25`: the best BM25 score over the highest that any passage could reach.
+    `context`, `passage`, `sentence`, `window`, `phrase`, `special`: the best `Closeness` of the three best passages.
+    `seen`: of the question's weight, what occurs anywhere in the index. `special_seen`: the same of its words and
+    numbers alone. `margin`: how far the best keyword score stands above the fifth best, or above 0 where there is
+    none. `dense`: the best cosine. `peak`: how far it stands above the background, 1 for eight spreads. `trust`: how
+    far dense search was trusted. `length`: n / (n + 8) for n units in the question.
     """
 
     found: float = 0.0
@@ -67,7 +68,7 @@ def confidence_features(
     units = weights[question.unit_columns]
     special = units[question.special]
     return ConfidenceFeatures(
-        found=1.0,
+        found=float(question.says_something),
         keyword=float(ranked[0]),
         bm25=float(bm25.max()),
         context=float(closeness.context[best].max()),

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.keywords import KeywordSearcher
-from indexes.pieces import IDEOGRAPH, cut
+from indexes.pieces import IDEOGRAPH, Pieces, cut
+from indexes.question_words import without_question_words
 from indexes.term_ids import Ids, bigram_ids
-from indexes.text import folded_query
-
+from indexes.text import fold, folded_query
 
 # How many passages of the language at large are counted beside those of an index, and in what share of them a CJK
 # character and any other term is taken to occur: a handful of passages cannot tell a rare word from a common one.
@@ -30,7 +30,9 @@ class QuestionTerms:
     `unit_ids` (m,) are its distinct units, ascending, and `unit_columns` (m,) where they stand in `terms`. A pair of
     units a, b that follow each other has the key `a * m + b`: `pair_keys` (p,), ascending, stand at `pair_places` (p,)
     in the question (from 1), and their bigram at `pair_columns` (p,) in `terms`, -1 where the two make none.
-    `special` (m,) marks units that are words or numbers rather than CJK characters.
+    `special` (m,) marks units that are words or numbers rather than CJK characters. `says_something` is False where
+    there is neither a word or number of two characters nor two CJK characters in a row, question words aside: "a?",
+    "的", "1=1", "what is it?".
     """
 
     terms: Ids
@@ -42,10 +44,12 @@ class QuestionTerms:
     pair_places: NDArray[np.int64]
     pair_columns: NDArray[np.int64]
     special: NDArray[np.bool_]
+    says_something: bool
 
     @classmethod
     def of(cls, question: str, keywords: KeywordSearcher) -> QuestionTerms:
         """Cut `question`, question words left out, and weigh its terms over the live passages of `keywords`."""
+        reduced = without_question_words(fold(question))
         pieces = cut(folded_query(question))
         terms = np.unique(pieces.terms()[0])
         unit_ids, first, places = np.unique(pieces.ids, return_index=True, return_inverse=True)
@@ -67,6 +71,7 @@ class QuestionTerms:
             pair_places=seconds,
             pair_columns=np.where(pieces.adjoins[seconds], columns, -1),
             special=pieces.kinds[first] != IDEOGRAPH,
+            says_something=_says_something(cut(reduced)),
         )
 
     def pairs(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -76,6 +81,11 @@ class QuestionTerms:
         keys = first * self.unit_ids.size + second
         nearest = np.searchsorted(self.pair_keys, keys).clip(max=self.pair_keys.size - 1)
         return np.where(self.pair_keys[nearest] == keys, nearest, -1)
+
+
+def _says_something(pieces: Pieces) -> bool:
+    words = (pieces.kinds != IDEOGRAPH) & (pieces.ends - pieces.starts > 1)
+    return bool(pieces.adjoins.any() or words.any())
 
 
 def _weights(count: int, holders: NDArray[np.int64], single: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -173,4 +173,4 @@ def _keyword_scores(bm25: NDArray[np.float64], closeness: Closeness) -> NDArray[
         # A question without words and numbers cannot tell passages apart by them.
         + _SPECIAL * closeness.special * (closeness.context > 0)
     )
-    return scores
+    return scores.clip(0, 1)

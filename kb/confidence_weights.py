@@ -10,27 +10,26 @@ Weights = tuple[Mapping[str, float], float]
 # Of embedders without a fit of their own only what the words show is looked at.
 DEFAULT: Final[Weights] = (
     {
-        "keyword": 3.6479,
-        "bm25": 6.4502,
-        "passage": 2.6472,
-        "seen": 2.3506,
-        "margin": 6.8070,
-        "length": 4.4359,
+        "keyword": 4.5524,
+        "bm25": 3.5186,
+        "passage": 3.0136,
+        "seen": 1.6972,
+        "margin": 5.5518,
+        "length": 3.5952,
     },
-    -9.7792,
+    -8.4114,
 )
 CONFIDENCE_WEIGHTS: Final[Mapping[str, Weights]] = {
     "hash": (
         {
-            "keyword": 4.7109,
-            "bm25": 2.6093,
-            "passage": 2.6806,
-            "seen": 2.4032,
-            "margin": 6.5326,
-            "length": 3.2423,
-            "dense": 2.2879,
-            "trust": 0.6167,
+            "keyword": 4.4721,
+            "bm25": 1.5900,
+            "passage": 3.1493,
+            "seen": 1.5340,
+            "margin": 6.1405,
+            "length": 3.1898,
+            "trust": 0.6609,
         },
-        -9.6528,
+        -8.0147,
     )
 }

@@ -14,8 +14,8 @@ class ScriptedEngine:
     """Stands for a language model: streams the pieces that `script` gives for a prompt, and keeps the prompts.
 
     `script` is a text (streamed three characters at a time), a list of pieces, or a function of the prompt that returns
-    either. Tokens are characters, so that a test can work out by hand what fits the window. `fail_after` pieces the engine
-    becomes unavailable; `on_piece` is called before each piece, for instance to cancel.
+    either. Tokens are characters, so that a test can work out by hand what fits the window. After `fail_after` pieces
+    the engine becomes unavailable; `on_piece` is called before each piece, for instance to cancel.
     """
 
     name = "scripted"
