@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
 import tempfile
 import time
 from pathlib import Path
@@ -21,9 +20,8 @@ import numpy as np
 from benchmarks.question_sets import DEFAULT_CORPUS, Asked, build_retriever, load_questions
 from kb.answer import Answerer
 from kb.engines.extractive import ExtractiveEngine
+from kb.evaluation_metrics import without_marks
 from kb.records import Answer, Question
-
-_MARK = re.compile(r"\s*\[\d+\]")
 
 
 def measure(path: Path, engine: ExtractiveEngine, *, threshold: float, limit: int) -> dict[str, float]:
@@ -40,7 +38,7 @@ def measure(path: Path, engine: ExtractiveEngine, *, threshold: float, limit: in
             started = time.perf_counter()
             outcomes.append((question, answerer.answer(Question(question.text)), time.perf_counter() - started))
         store.close()
-    answers = [_MARK.sub("", answer.answer) for _, answer, _ in outcomes]
+    answers = [without_marks(answer.answer) for _, answer, _ in outcomes]
     answered = np.array([answer.status == "answered" for _, answer, _ in outcomes])
     lengths = np.array([len(text) for text in answers])
     golds = [question.answers for question, _, _ in outcomes]

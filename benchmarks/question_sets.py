@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,11 +9,10 @@ from pathlib import Path
 
 from indexes.embedding import Embedder
 from indexes.hash_embedding import HashEmbedder
-from indexes.records import Document, document_id_of
 from indexes.search import Searcher
 from indexes.store import Store
-from ingest.prepared import prepare
 from ingest.splitter import ChineseTextSplitter
+from kb.evaluation_base import fill, paragraph_document
 from kb.retriever import Retriever
 
 DEFAULT_CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus" / "qa"
@@ -60,12 +58,5 @@ def build_retriever(
     embedder = embedder or HashEmbedder()
     splitter = ChineseTextSplitter(embedder.count_tokens)
     store = Store.open(folder, create=True, embedding=embedder.identity, splitter=splitter.identity)
-    with store.writer() as writer:
-        for number, text in paragraphs:
-            uri = f"file:///docs/p{number}.txt"
-            document = Document(document_id_of(uri), uri, f"p{number}", text, hashlib.sha256(text.encode()).hexdigest())
-            prepared = prepare(document, splitter, embedder.identity)
-            vectors = embedder.embed_documents(prepared.texts)
-            writer.put(document, prepared.chunks, prepared.keys, vectors, settings_hash="benchmark")
-        writer.publish()
+    fill(store, (paragraph_document(number, text) for number, text in paragraphs), embedder, splitter)
     return Retriever(store, Searcher(embedder), top_k=top_k), store

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ingest.prepared import Splitting
     from ingest.schedule import Worker
     from kb.answer import Answerer
+    from kb.confidence import Confidence
     from kb.engines.base import Engine
     from kb.retriever import Retriever
     from kb.settings import Settings
@@ -95,27 +96,40 @@ class Application:
 
     def retriever(self, kb: str) -> Retriever:
         """Return what finds passages. Raise NotFoundError, or EmbeddingMismatchError where another embedder made it."""
+        from kb.confidence_file import read_confidence
+
+        name = self.name(kb)
+        with self._lock:
+            if name not in self._retrievers:
+                self._store_to_ask(name)
+                fitted = read_confidence(self.folder(name), self.embedder().identity)
+                self._retrievers[name] = self.retriever_with(name, fitted)
+            return self._retrievers[name]
+
+    def retriever_with(self, kb: str, confidence: Confidence | None) -> Retriever:
+        """Return a new retriever that judges by `confidence`, None for what ships with the embedder."""
         from indexes.search import Searcher
         from kb.retriever import Retriever
 
-        name, retrieval = self.name(kb), self.settings.retrieval
-        with self._lock:
-            if name not in self._retrievers:
-                self._retrievers[name] = Retriever(
-                    self._store_to_ask(name),
-                    Searcher(self.embedder()),
-                    top_k=retrieval.top_k,
-                    score_threshold=retrieval.score_threshold,
-                )
-            return self._retrievers[name]
+        retrieval = self.settings.retrieval
+        return Retriever(
+            self._store_to_ask(self.name(kb)),
+            Searcher(self.embedder()),
+            top_k=retrieval.top_k,
+            score_threshold=retrieval.score_threshold,
+            confidence=confidence,
+        )
 
-    def answerer(self, kb: str) -> Answerer:
-        """Return what answers questions. Raise NotFoundError, or EmbeddingMismatchError as `retriever`."""
+    def answerer(self, kb: str, retriever: Retriever | None = None) -> Answerer:
+        """Return what answers questions, from what `retriever` finds where one is given.
+
+        Raise NotFoundError, or EmbeddingMismatchError as `retriever`.
+        """
         from kb.answer import Answerer
 
         retrieval = self.settings.retrieval
         return Answerer(
-            self.retriever(kb),
+            retriever or self.retriever(kb),
             self.engine,
             kb=self.name(kb),
             options=make_generation_options(self.settings.engine),

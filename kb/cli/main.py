@@ -29,6 +29,7 @@ from kb.cli import (
     versions,
     worker,
 )
+from kb.cli import eval as eval_command
 from kb.cli import status as status_command
 
 INTERRUPTED = 130
@@ -72,6 +73,7 @@ app.command("versions")(versions.versions)
 app.command("rollback")(versions.rollback)
 app.command("verify")(maintenance.verify)
 app.command("gc")(maintenance.gc)
+app.add_typer(eval_command.app, name="eval")
 app.add_typer(jobs.app, name="jobs")
 app.command("worker")(worker.worker)
 app.command("config")(config.config)

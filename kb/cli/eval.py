@@ -1,0 +1,193 @@
+"""`kb eval`: how well questions with known answers are found, answered and refused."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from indexes.errors import UsageError
+from kb.cli import output, session
+from kb.cli.options import Config, EngineName, Json, Quiet
+
+if TYPE_CHECKING:
+    from kb.evaluation import Evaluation, Kind
+
+_NOTICE_SECONDS = 5.0
+_FELL = 1
+
+app = typer.Typer(help="Measure retrieval and answers on your own questions.", no_args_is_help=True)
+
+
+def _named_kb(context: typer.Context, value: str | None) -> str | None:
+    """Return the name given to this command, else the one given before it, else None: one is made and removed."""
+    return value if value is not None else cast("str | None", context.find_root().params.get("kb"))
+
+
+_Dataset = Annotated[
+    Path,
+    typer.Argument(metavar="DATASET", help="SQuAD-style JSON, or JSON lines of question, answers and document."),
+]
+_KB = Annotated[
+    str | None,
+    typer.Option(
+        "--kb",
+        metavar="NAME",
+        help="The knowledge base to ask.",
+        show_default="one made of the question set",
+        callback=_named_kb,
+    ),
+]
+_Holdout = Annotated[
+    float,
+    typer.Option(
+        "--holdout",
+        metavar="SHARE",
+        help="Leave out this share of the documents, 0 to 1, so that their questions have no answer.",
+        show_default="0",
+    ),
+]
+_Fit = Annotated[
+    bool,
+    typer.Option(
+        "--fit",
+        help="Fit the confidence on the questions of half the documents, keep it with the knowledge base, and report "
+        "on the other half.",
+    ),
+]
+_Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Also write a report: one .html file with plots, or .json."),
+]
+_Baseline = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline",
+        metavar="FILE",
+        help="A JSON report from before. Exit 1 where a figure is worse by more than 0.005; times are not compared.",
+    ),
+]
+
+
+@app.command("retrieval")
+def retrieval(
+    dataset: _Dataset,
+    holdout: _Holdout = 0.0,
+    fit: _Fit = False,
+    report: _Report = None,
+    baseline: _Baseline = None,
+    kb: _KB = None,
+    config: Config = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure what is found: the right document among the first 1, 5 and 10, and the answer in what is shown."""
+    _run("retrieval", dataset, holdout, fit, None, report, baseline, kb, config, quiet, as_json)
+
+
+@app.command("answers")
+def answers(
+    dataset: _Dataset,
+    holdout: _Holdout = 0.0,
+    fit: _Fit = False,
+    engine: EngineName = None,
+    report: _Report = None,
+    baseline: _Baseline = None,
+    kb: _KB = None,
+    config: Config = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure what is answered: accepted answers, citations that hold them, and refusals."""
+    _run("answers", dataset, holdout, fit, engine, report, baseline, kb, config, quiet, as_json)
+
+
+def _run(
+    kind: Kind,
+    dataset: Path,
+    holdout: float,
+    fit: bool,
+    engine: str | None,
+    report: Path | None,
+    baseline: Path | None,
+    kb: str | None,
+    config: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    if report is not None and report.suffix.lower() not in (".json", ".html"):
+        raise UsageError(f"--report {report}: name a .html or a .json file")
+    from kb.evaluation import evaluate
+    from kb.evaluation_data import read_dataset
+    from kb.evaluation_report import fallen, read_baseline, report_payload
+
+    before = None if baseline is None else read_baseline(baseline, kind)
+    questions = read_dataset(dataset)
+    if questions.left_out and not quiet:
+        output.notice(f"{questions.left_out} questions show nothing and are left out")
+    with session.application(config, {"engine.name": engine}) as application:
+        result = evaluate(
+            application,
+            kind,
+            questions,
+            kb=kb,
+            holdout=holdout,
+            fit=fit,
+            engine=engine,
+            on_progress=None if quiet else _progress(),
+        )
+    if result.missing and not quiet:
+        output.notice(f"{result.missing} documents of the question set are not there: nothing holds their answers")
+    worse = [] if before is None else fallen(result, before)
+    payload = report_payload(result)
+    if before is not None:
+        payload["fallen"] = [{"figure": name, "before": old, "now": now} for name, old, now in worse]
+    if report is not None:
+        _write(report, result, payload, before)
+    if as_json:
+        output.emit_json(payload)
+    else:
+        _show(result, before)
+    for name, old, now in worse:
+        output.notice(f"kb: {name} fell from {old} to {now}")
+    if worse:
+        raise typer.Exit(_FELL)
+
+
+def _show(result: Evaluation, before: dict[str, float] | None) -> None:
+    headers = ["figure", "value"] if before is None else ["figure", "value", "baseline"]
+    rows: list[list[object]] = [["questions", result.questions], ["answerable", result.answerable]]
+    rows += [[name, value] for name, value in result.figures.items()]
+    if before is not None:
+        rows = [[*row, before.get(str(row[0]))] for row in rows]
+    output.table(headers, rows)
+
+
+def _write(path: Path, result: Evaluation, payload: dict[str, object], before: dict[str, float] | None) -> None:
+    if path.suffix.lower() == ".html":
+        from kb.evaluation_page import report_page
+
+        text = report_page(result, before)
+    else:
+        text = json.dumps(payload, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+
+
+def _progress() -> Callable[[int, int], None]:
+    last = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _NOTICE_SECONDS:
+            last = now
+            output.notice(f"Asked {done} of {total} questions")
+
+    return tell

@@ -1,0 +1,53 @@
+"""Fitting the confidence of a knowledge base from questions that it can answer and questions that it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.confidence_features import ConfidenceFeatures
+from indexes.errors import UsageError
+from kb.confidence import Confidence
+from kb.logistic import fit_logistic
+
+# What the shipped fits look at. A feature that does not vary gets no weight.
+NAMES = ("keyword", "bm25", "passage", "seen", "margin", "length", "dense", "trust")
+FALSE_REFUSALS = 0.05
+LEAST = 20
+_PENALTY = 1.0
+
+
+def fit_confidence(features: Sequence[ConfidenceFeatures], answerable: Sequence[bool]) -> Confidence:
+    """Return the confidence whose 0.5 refuses one in twenty of the questions (n) that can be answered.
+
+    A logistic regression on features that may only raise the confidence: one with a negative weight is left out, and
+    the rest is fitted again. Raise UsageError for fewer than 20 questions of either kind.
+    """
+    there = np.array(answerable, dtype=np.bool_)
+    if min(there.sum(), (~there).sum()) < LEAST:
+        raise UsageError(
+            f"a fit needs {LEAST} questions that can be answered and {LEAST} that cannot, of half the documents; there "
+            f"are {there.sum()} and {(~there).sum()}: give more questions, or leave documents out with --holdout 0.5"
+        )
+    table = np.array([one.vector() for one in features])
+    names: tuple[str, ...] = NAMES
+    while True:
+        columns = _columns(table, names)
+        weights, bias = fit_logistic(columns, there.astype(np.float64), penalty=_PENALTY)
+        rising = tuple(name for name, weight in zip(names, weights, strict=True) if weight >= 0)
+        if not rising:
+            raise UsageError("nothing that was found tells these questions apart; a confidence cannot be fitted")
+        if rising == names:
+            break
+        names = rising
+    scores = np.sort((columns @ weights + bias)[there])
+    bias -= float(scores[int(FALSE_REFUSALS * scores.size)])
+    rounded = {name: round(float(weight), 6) for name, weight in zip(names, weights, strict=True)}
+    return Confidence(rounded, round(bias, 6))
+
+
+def _columns(table: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
+    every = ConfidenceFeatures.names()
+    return table[:, [every.index(name) for name in names]]
