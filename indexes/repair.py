@@ -41,7 +41,9 @@ def repair(root: Path, connection: sqlite3.Connection) -> None:
             if (root / SEGMENTS_NAME / segment_id).exists():
                 files.remove_folder(root / SEGMENTS_NAME / segment_id)
         for row in damaged:
-            logger.warning("building version %d anew from kb.sqlite", row.version)
+            # What was imported has no versions on the disk yet, and that is no damage.
+            level = logging.WARNING if (root / VERSIONS_NAME / str(row.version)).exists() else logging.INFO
+            logger.log(level, "building version %d anew from kb.sqlite", row.version)
             _rebuild(root, connection, row)
         _remove_folders(root, connection)
         latest = ledger.latest_version(connection)

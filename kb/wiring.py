@@ -64,7 +64,8 @@ class Application:
         home = self.settings.home
         if not home.is_dir():
             return []
-        return sorted(entry.name for entry in home.iterdir() if (entry / _DATABASE).is_file())
+        # What begins with a dot is an import on its way.
+        return sorted(entry.name for entry in home.iterdir() if entry.name[0] != "." and (entry / _DATABASE).is_file())
 
     def store(self, kb: str) -> Store:
         """Return the store of a knowledge base, whatever embedder made it; raise NotFoundError where there is none."""
