@@ -26,6 +26,7 @@ from kb.cli import (
     output,
     search,
     serve,
+    transfer,
     versions,
     worker,
 )
@@ -73,6 +74,8 @@ app.command("versions")(versions.versions)
 app.command("rollback")(versions.rollback)
 app.command("verify")(maintenance.verify)
 app.command("gc")(maintenance.gc)
+app.command("export")(transfer.export)
+app.command("import")(transfer.import_)
 app.add_typer(eval_command.app, name="eval")
 app.add_typer(jobs.app, name="jobs")
 app.command("worker")(worker.worker)
