@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -41,6 +42,8 @@ class WorkerProcess:
         self._max_answer_bytes = max_answer_bytes
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._killed = False
+        # A child's peak counts what its parent held when it was started: less than that tells nothing about the child.
+        self._inherited_bytes = _peak_bytes(resource.getrusage(resource.RUSAGE_SELF))
         code = (
             f"import sys; sys.path.append({str(_ROOT)!r}); from ingest.worker_main import run; run({int(memory_bytes)})"
         )
@@ -178,7 +181,8 @@ class WorkerProcess:
         code = self._process.returncode
         if -code in _TIME_SIGNALS:
             return DocumentError("timeout", "reading it took more processor time than allowed")
-        if resident > _NEAR_THE_LIMIT * self._memory_bytes or -code == signal.SIGKILL:
+        near = max(_NEAR_THE_LIMIT * self._memory_bytes, self._inherited_bytes)
+        if resident > near or -code == signal.SIGKILL:
             return DocumentError("memory", "reading it takes more memory than allowed")
         why = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return DocumentError("crashed", f"the reading process died of it ({why})")
@@ -193,10 +197,14 @@ class WorkerProcess:
             self._process.returncode = -signal.SIGKILL
             return 0
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return _peak_bytes(usage)
 
     def _last_complaint(self) -> str:
         """Return the last line that the process wrote on its standard error."""
         self._complaints.seek(0)
         lines = self._complaints.read(1 << 16).decode("utf-8", "replace").strip().splitlines()
         return lines[-1][:300] if lines else ""
+
+
+def _peak_bytes(usage: resource.struct_rusage) -> int:
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)

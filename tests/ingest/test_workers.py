@@ -132,7 +132,10 @@ def _collected(items: Iterator[SourceItem], got: list[LoadOutcome]) -> Iterator[
 
 
 def test_a_process_that_dies_takes_one_document_with_it(folder: Path) -> None:
-    """A crash in a parser is told with its signal; everything else is read."""
+    """A crash in a parser is told with its signal, however large this process is; everything else is read."""
+    large = bytearray(b"x" * 400_000_000)
+    assert large[-1]
+    del large
     _slow(folder)
     before = _children()
 
