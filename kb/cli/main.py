@@ -23,6 +23,7 @@ from kb.cli import (
     init,
     jobs,
     maintenance,
+    models,
     output,
     search,
     serve,
@@ -77,6 +78,7 @@ app.command("gc")(maintenance.gc)
 app.command("export")(transfer.export)
 app.command("import")(transfer.import_)
 app.add_typer(eval_command.app, name="eval")
+app.add_typer(models.app, name="models")
 app.add_typer(jobs.app, name="jobs")
 app.command("worker")(worker.worker)
 app.command("config")(config.config)

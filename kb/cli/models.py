@@ -1,0 +1,154 @@
+"""`kb models`: which models are known and here, fetching one, and trying one."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from indexes.errors import EngineUnavailableError, UsageError
+from kb.cli import output, session
+from kb.cli.options import Config, Json
+
+if TYPE_CHECKING:
+    from kb.known_models import Kind
+    from kb.settings import Settings
+
+app = typer.Typer(help="Models: list, fetch and try them.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A name on the hubs, or a directory.")]
+_ON_HUBS = re.compile(r"[\w.-]+/[\w.-]+")
+_SENTENCE = "知识库问答：年休假有几天？"
+
+
+@app.command("list")
+def list_(config: Config = None, as_json: Json = False) -> None:
+    """List known models, what they need, and where those on this machine are."""
+    from kb.known_models import KNOWN_MODELS
+
+    settings = session.settings(config)
+    rows = [(model, _place(model.name, model.kind, settings)) for model in KNOWN_MODELS]
+    if as_json:
+        output.emit_json(
+            {
+                "models": [
+                    {
+                        "name": model.name,
+                        "kind": model.kind,
+                        "gigabytes": model.gigabytes,
+                        "cache_kibibytes_per_token": model.cache_kibibytes,
+                        "note": model.note,
+                        "path": str(place) if place else None,
+                    }
+                    for model, place in rows
+                ]
+            }
+        )
+        return
+    output.table(
+        ("name", "kind", "weights", "here", "note"),
+        [(m.name, m.kind, f"{m.gigabytes:g} GB", str(place) if place else "no", m.note) for m, place in rows],
+    )
+
+
+@app.command()
+def pull(name: Name, config: Config = None, as_json: Json = False) -> None:
+    """Download a model from ModelScope or Hugging Face; a broken-off download leaves nothing half-made."""
+    from indexes.model_download import download_model
+    from indexes.model_folders import default_models_folder
+    from kb.known_models import KNOWN_MODELS
+
+    if not _ON_HUBS.fullmatch(name) or ".." in name:
+        raise UsageError(f"{name} is no name on the hubs: give organisation/model, as in {KNOWN_MODELS[0].name}")
+    folder = _models_folder(session.settings(config)) or default_models_folder()
+    with _progress() as listener:
+        place = download_model(name, "", folder, listener)
+    if as_json:
+        output.emit_json({"name": name, "path": str(place)})
+    else:
+        output.line(f"{name} is at {place}.")
+
+
+@app.command()
+def check(name: Name, config: Config = None, as_json: Json = False) -> None:
+    """Load a model and run one sentence through it."""
+    from kb.known_models import kind_of
+
+    settings = session.settings(config)
+    kind = kind_of(Path(name).name if Path(name).is_dir() else name)
+    said = _embed(name, settings) if kind == "embedding" else _generate(name, settings)
+    if as_json:
+        output.emit_json({"name": name, "kind": kind, "result": said})
+    else:
+        output.line(f"{name} works: {said}.")
+
+
+def _embed(name: str, settings: Settings) -> str:
+    from indexes.bge import BgeEmbedder
+
+    embedder = BgeEmbedder(name, offline=True, models_folder=_models_folder(settings))
+    vector = embedder.embed_query(_SENTENCE)
+    return f"one sentence gave a vector of {vector.shape[0]} dimensions"
+
+
+def _generate(name: str, settings: Settings) -> str:
+    from kb.engines.base import GenerationOptions
+    from kb.engines.qwen import QwenEngine
+    from kb.records import Message, Prompt, Usage
+
+    engine = QwenEngine(name, device=settings.engine.device, models_folder=_models_folder(settings))
+    prompt = Prompt((Message("user", _SENTENCE),), (), _SENTENCE, "zh", "check")
+    options = GenerationOptions(max_new_tokens=16, temperature=0.0)
+    try:
+        for piece in engine.stream(prompt, options, threading.Event()):
+            if isinstance(piece, Usage):
+                return f"it read {piece.prompt_tokens} tokens and wrote {piece.completion_tokens}"
+    finally:
+        engine.close()
+    raise EngineUnavailableError(f"{name} loaded, but generated nothing")
+
+
+def _place(name: str, kind: Kind, settings: Settings) -> Path | None:
+    from indexes.model_files import resolve_model
+
+    try:
+        return resolve_model(name, kind, offline=True, models_folder=_models_folder(settings))
+    except EngineUnavailableError:
+        return None
+
+
+def _models_folder(settings: Settings) -> Path | None:
+    return Path(settings.models.folder) if settings.models.folder else None
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what a download is to call: a bar for a person, a line a file for a log."""
+    if not output.is_terminal(sys.stderr):
+        named: set[str] = set()
+
+        def listen(file: str, done: int, total: int) -> None:
+            if file not in named:
+                named.add(file)
+                output.notice(f"{file} ({output.size(total)})")
+
+        yield listen
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks = {}
+
+        def update(file: str, done: int, total: int) -> None:
+            if file not in tasks:
+                tasks[file] = bar.add_task(file, total=total)
+            bar.update(tasks[file], completed=done)
+
+        yield update
