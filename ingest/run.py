@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from indexes.embedding import Embedder, Vectors
-from indexes.errors import DocumentError, NotFoundError
+from indexes.errors import DamagedError, DocumentError, NotFoundError
 from indexes.records import document_id_of
 from indexes.rows import KnownDocument
 from indexes.store import Store
@@ -96,7 +96,11 @@ class Run:
             report = self._tally.report(self._publish_what_is_done())
             raise IngestInterrupted("interrupted; the next run goes on from there", report) from interrupt
         self._progress.show("publish")
-        report = self._tally.report(self._publish())
+        version = self._publish()
+        if self._store.snapshot().version != version:
+            # Where nothing changed nothing was written anew, and damage would go unseen until somebody asks.
+            raise DamagedError(f"version {version} is damaged: `kb verify --repair` rebuilds it from the database")
+        report = self._tally.report(version)
         self._progress.show("done")
         return report
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from indexes.errors import LockedError, UsageError
+from indexes.errors import DamagedError, LockedError, UsageError
 from ingest.plan import RemovalLimitError
 from ingest.progress import Progress
 from ingest.sources import file_uri
@@ -418,3 +418,13 @@ def test_originals(library: Library) -> None:
     store = library.open_store()
     assert store.original(library.document(path).document.document_id) == data
     store.close()
+
+
+def test_a_damaged_version_is_told_where_nothing_changed(library: Library) -> None:
+    """An ingest that finds nothing to do says all the same that what is published cannot be read."""
+    library.write("a.txt", sentences("采购", 5))
+    library.ingest()
+    for segment in (library.home / "segments").iterdir():
+        shutil.rmtree(segment)
+    with pytest.raises(DamagedError):
+        library.ingest()
