@@ -1,1 +1,13 @@
-"""Documents on their way in: sources, loaders, splitter, pipeline and jobs. Imports `indexes` only."""
+"""Documents on their way in: sources, loaders, splitter, pipeline and jobs. Imports `indexes` only.
+
+What to read for what:
+
+- pipeline, run, plan: the document road. Beside them: targets, prepared, batches, feed, report, progress, stopping.
+- sources, uris, records: files and folders as items; reading: their bytes.
+- web, urls, addresses, pinned_network: fetching from checked addresses; crawl, site_visits, robots: whole sites.
+- workers, worker_process, worker_main, framing: reading in limited child processes.
+- loaders/, decoding, plausibility: bytes to text. readers: LlamaIndex readers as sources.
+- splitter, packing, pieces, heading_paths, embedding_text: chunks; sentences, marks, stops, line_breaks, clusters:
+  sentences. llama_index: the splitter as a LlamaIndex node parser.
+- jobs, job_ledger, schedule, cron: scheduled re-index.
+"""
