@@ -28,6 +28,8 @@ _KEPT_VARIABLES = (
 )  # fmt: skip
 _FIXED_VARIABLES = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
 _TIME_SIGNALS = (signal.SIGXCPU, signal.SIGALRM)
+# The system kills what takes too much, and C and C++ libraries abort where they are given no more.
+_MEMORY_SIGNALS = (signal.SIGKILL, signal.SIGABRT)
 # Of the memory allowed: a process that died holding so much died of it. A buffer that grows by doubling holds a
 # third of the memory when the next doubling fails.
 _NEAR_THE_LIMIT = 0.3
@@ -182,7 +184,7 @@ class WorkerProcess:
         if -code in _TIME_SIGNALS:
             return DocumentError("timeout", "reading it took more processor time than allowed")
         near = max(_NEAR_THE_LIMIT * self._memory_bytes, self._inherited_bytes)
-        if resident > near or -code == signal.SIGKILL:
+        if resident > near or -code in _MEMORY_SIGNALS:
             return DocumentError("memory", "reading it takes more memory than allowed")
         why = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return DocumentError("crashed", f"the reading process died of it ({why})")

@@ -72,6 +72,12 @@ def _slow(folder: Path, name: str = "slow.pdf") -> Path:
     return file
 
 
+def make_this_process_large() -> None:
+    """Let the peak of this process, which its children inherit, be over what a reading process may take."""
+    large = bytearray(b"x" * 400_000_000)
+    assert large[-1]
+
+
 def test_documents_come_out_with_hash_original_and_text(folder: Path) -> None:
     """Every item gives one outcome; processes are reused and end with the pool."""
     before = _children()
@@ -93,6 +99,7 @@ def test_documents_come_out_with_hash_original_and_text(folder: Path) -> None:
 
 def test_bad_documents_cost_only_themselves(folder: Path) -> None:
     """A bomb, a program, an encrypted and an empty file fail with their reasons; the others are in."""
+    make_this_process_large()
     good = bad_inputs.chinese_pdf([["好文件。"]])
     (folder / "bomb.pdf").write_bytes(bad_inputs.double_flate_bomb(400))
     (folder / "elf.txt").write_bytes(bad_inputs.elf())
@@ -133,9 +140,7 @@ def _collected(items: Iterator[SourceItem], got: list[LoadOutcome]) -> Iterator[
 
 def test_a_process_that_dies_takes_one_document_with_it(folder: Path) -> None:
     """A crash in a parser is told with its signal, however large this process is; everything else is read."""
-    large = bytearray(b"x" * 400_000_000)
-    assert large[-1]
-    del large
+    make_this_process_large()
     _slow(folder)
     before = _children()
 
