@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ingest.targets import Target
     from ingest.workers import LoaderPool
     from kb.engines.base import Engine, GenerationOptions
+    from kb.engines.qwen_options import RunOptions
     from kb.settings_models import (
         EmbeddingSettings,
         EngineSettings,
@@ -66,14 +67,7 @@ def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Eng
             raise EngineUnavailableError("the engine 'qwen' needs engine.model: a name or a directory")
         from kb.engines.qwen import QwenEngine
 
-        return QwenEngine(
-            engine.model,
-            device=engine.device,
-            dtype=engine.dtype,
-            window=engine.window,
-            offline=models.offline,
-            models_folder=_folder(models),
-        )
+        return QwenEngine(engine.model, make_run_options(engine), offline=models.offline, models_folder=_folder(models))
     if name == "openai":
         if not engine.base_url:
             raise EngineUnavailableError("the engine 'openai' needs engine.base_url; `kb doctor` looks for servers")
@@ -90,6 +84,19 @@ def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Eng
             read_seconds=engine.read_seconds,
         )
     raise UsageError(f"there is no engine {name!r}; there are: {', '.join(ENGINES)}")
+
+
+def make_run_options(engine: EngineSettings) -> RunOptions:
+    """Return how a model in this process is run."""
+    from kb.engines.qwen_options import RunOptions
+
+    return RunOptions(
+        device=engine.device,
+        dtype=engine.dtype,
+        window=engine.window,
+        slots=engine.slots,
+        reserve=engine.reserve_mb * _MEBIBYTE,
+    )
 
 
 def make_generation_options(engine: EngineSettings) -> GenerationOptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
 Dialect = Literal[
@@ -13,12 +13,15 @@ Dialect = Literal[
     "vllm",
     "sglang",
     "tgi",
+    "tgi-native",
     "llama.cpp",
+    "llama-cpp-python",
     "ollama",
     "lmstudio",
     "llamafile",
     "text-generation-webui",
     "transformers",
+    "qwen-openai-api",
 ]
 
 
@@ -44,6 +47,24 @@ class EmbeddingSettings(Section):
     )
 
 
+class EndpointSettings(Section):
+    """One of several servers of the engine `openai`; an address alone does where the rest is as in `[engine]`."""
+
+    base_url: str = Field(min_length=1, description="address of the server")
+    model: str = Field(default="", description="model name that this server expects; empty: `engine.model`")
+    dialect: Dialect | None = Field(default=None, description="which server it is; unset: `engine.dialect`")
+    api_key_env: str = Field(
+        default="",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
+        description="environment variable that holds this server's key; empty: that of `engine.api_key_env`",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_address(cls, value: object) -> object:
+        return {"base_url": value} if isinstance(value, str) else value
+
+
 class EngineSettings(Section):
     """What writes the answer."""
 
@@ -55,11 +76,20 @@ class EngineSettings(Section):
         default="", description="qwen: a model name or a directory; openai: the model name that the server expects"
     )
     base_url: str = Field(default="", description="openai: the address of the server, such as http://127.0.0.1:8000/v1")
+    endpoints: list[EndpointSettings] = Field(
+        default_factory=list,
+        description="openai: several servers instead of `base_url`, as addresses or as tables `{base_url, model, dialect, "
+        "api_key_env}`; the least busy sound one is asked, and the next where one fails before its answer begins",
+    )
     dialect: Dialect = Field(default="auto", description="openai: which server it is")
     api_key_env: str = Field(
         default="",
         pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
         description="openai: the environment variable that holds the server's key",
+    )
+    ca_file: str = Field(
+        default="",
+        description="openai: a PEM file of authorities that are trusted beside the system's, for https addresses",
     )
     device: str = Field(default="auto", min_length=1, description="qwen: `auto`, `cpu`, `cuda`, `cuda:1`")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -71,6 +101,13 @@ class EngineSettings(Section):
         le=4_194_304,
         description="tokens, prompt and answer together; unset: the model's own, 8192 for openai",
     )
+    slots: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="qwen: requests of a whole window that the key-value cache has room for; unset: as many as fit",
+    )
+    reserve_mb: int = Field(default=1024, ge=0, description="qwen: MiB of memory that stay free beside the model")
     max_new_tokens: int = Field(default=512, ge=1, le=131_072, description="tokens of an answer at most")
     temperature: float = Field(default=0.7, ge=0, le=2, description="0 is greedy")
     top_p: float = Field(default=0.8, gt=0, le=1, description="share of the probability mass that is sampled from")
@@ -80,8 +117,17 @@ class EngineSettings(Section):
         default=None, ge=0, lt=2**63, description="for answers that can be repeated; unset: random"
     )
     connect_seconds: float = Field(default=5.0, gt=0, le=600, description="openai: time to connect")
+    first_token_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        le=3600,
+        description="openai: time until an answer begins; unset: `read_seconds`. A long prompt on a processor takes long",
+    )
     read_seconds: float = Field(
         default=120.0, gt=0, le=3600, description="openai: time between two pieces of an answer"
+    )
+    total_seconds: float = Field(
+        default=900.0, gt=0, le=86_400, description="openai: time of a whole answer, waiting and further tries included"
     )
 
 

@@ -118,13 +118,22 @@ def _engine_detail(settings: Settings) -> str:
         from indexes.model_files import resolve_model
 
         folder = Path(settings.models.folder) if settings.models.folder else None
-        return f"qwen, {resolve_model(engine.model, 'engine', settings.models.offline, folder)}"
+        place = resolve_model(engine.model, "engine", settings.models.offline, folder)
+        return f"qwen, {place}; {_memory(place, settings)}"
     if engine.name == "openai":
         from kb.cli.probes import reach
 
         models = reach(engine.base_url, engine.api_key_env)
         return f"openai at {engine.base_url}" + (f", which serves {', '.join(models)}" if models else "")
     return "extractive, needs no model"
+
+
+def _memory(place: Path, settings: Settings) -> str:
+    """Return the memory that a model of this process takes; raise EngineUnavailableError where it does not fit."""
+    from kb.engines.qwen import QwenEngine
+    from kb.making import make_run_options
+
+    return QwenEngine(str(place), make_run_options(settings.engine)).check_memory().line()
 
 
 def _device() -> Finding:

@@ -99,9 +99,11 @@ def _embed(name: str, settings: Settings) -> str:
 def _generate(name: str, settings: Settings) -> str:
     from kb.engines.base import GenerationOptions
     from kb.engines.qwen import QwenEngine
+    from kb.making import make_run_options
     from kb.records import Message, Prompt, Usage
 
-    engine = QwenEngine(name, device=settings.engine.device, models_folder=_models_folder(settings))
+    engine = QwenEngine(name, make_run_options(settings.engine), models_folder=_models_folder(settings))
+    output.notice(f"memory: {engine.check_memory().line()}")
     prompt = Prompt((Message("user", _SENTENCE),), (), _SENTENCE, "zh", "check")
     options = GenerationOptions(max_new_tokens=16, temperature=0.0)
     try:

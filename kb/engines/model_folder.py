@@ -19,7 +19,7 @@ class ModelFolder:
         self.path = path
         self.config = _read_json(path / "config.json")
         self._refuse_remote_code()
-        self._check_weights()
+        self.weight_files = self._check_weights()
         if not any((path / name).is_file() for name in ("tokenizer.json", "vocab.json", "tokenizer.model")):
             raise EngineUnavailableError(f"{path} has no tokenizer (tokenizer.json): copy the whole model directory")
 
@@ -49,7 +49,8 @@ class ModelFolder:
         if not isinstance(kind, str):
             raise EngineUnavailableError(f"{self.path}/config.json names no model_type: it is not a model directory")
 
-    def _check_weights(self) -> None:
+    def _check_weights(self) -> tuple[Path, ...]:
+        """Return the files of weights."""
         index = self.path / "model.safetensors.index.json"
         if index.is_file():
             weights = _read_json(index).get("weight_map", {})
@@ -60,10 +61,13 @@ class ModelFolder:
                 raise EngineUnavailableError(
                     f"{self.path} is incomplete: {named} is missing ({len(missing)} of {len(files)} weight files)"
                 )
-        elif not any(self.path.glob("*.safetensors")):
+            return tuple(self.path / str(name) for name in files)
+        found = tuple(sorted(self.path.glob("*.safetensors")))
+        if not found:
             other = next((p.name for p in sorted(self.path.glob("*.bin")) + sorted(self.path.glob("*.pt"))), None)
             detail = f"only {other}, which is a pickle and is never loaded" if other else "no weights at all"
             raise EngineUnavailableError(f"{self.path} has no *.safetensors: {detail}")
+        return found
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -14,12 +14,14 @@ from indexes.model_files import resolve_model
 from kb.engines.base import GenerationOptions
 from kb.engines.chat_template import ChatTemplate, first_line
 from kb.engines.model_folder import ModelFolder
+from kb.engines.qwen_options import RunOptions
 from kb.engines.thinking import OPENING, ThinkFilter
 from kb.engines.turns import Turns
 from kb.records import Message, Prompt, Usage
 
 if TYPE_CHECKING:
     from kb.engines.local_model import LocalModel, Outcome
+    from kb.engines.qwen_memory import MemoryPlan
 
 MISSING_EXTRA = "the engine 'qwen' needs torch and transformers: pip install 'qwen-kb[local]'"
 _POLL_SECONDS = 0.05
@@ -28,9 +30,8 @@ _POLL_SECONDS = 0.05
 class QwenEngine:
     """One model, loaded at its first use; one generation at a time, in the order of asking.
 
-    `model` is a directory or the name of a model on this machine (with `offline=False` also on a hub). `device` is
-    "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; `dtype` is "auto", "float32", "float16" or "bfloat16".
-    `window` narrows the model's own window. Only safetensors are read and no code of the model's is ever run.
+    `model` is a directory or the name of a model on this machine (with `offline=False` also on a hub). Only
+    safetensors are read and no code of the model's is ever run.
     """
 
     name = "qwen"
@@ -38,19 +39,13 @@ class QwenEngine:
     def __init__(
         self,
         model: str,
+        run: RunOptions | None = None,
         *,
-        device: str = "auto",
-        dtype: str = "auto",
-        window: int | None = None,
         offline: bool = True,
         models_folder: Path | None = None,
     ) -> None:
-        if window is not None and window < 64:
-            raise ConfigurationError(f"engine.window must be 64 tokens or more, not {window}")
         self._model_name = model
-        self._device = device
-        self._dtype = dtype
-        self._window = window
+        self._run = run or RunOptions()
         self._offline = offline
         self._models_folder = models_folder
         self._loading = threading.Lock()
@@ -64,11 +59,21 @@ class QwenEngine:
     def window(self) -> int:
         """The largest number of tokens, prompt and answer together; read from the model's config.json."""
         own = self._read_folder().window
-        if self._window is not None and self._window > own:
-            raise ConfigurationError(
-                f"engine.window is {self._window}, but {self._model_name} was made for {own} tokens"
-            )
-        return self._window or own
+        window = self._run.window
+        if window is not None and window > own:
+            raise ConfigurationError(f"engine.window is {window}, but {self._model_name} was made for {own} tokens")
+        return window or own
+
+    def check_memory(self) -> MemoryPlan:
+        """Return what the model will take, without loading it; raise EngineUnavailableError where it does not fit."""
+        folder = self._read_folder()
+        try:
+            from kb.engines.qwen_loading import place
+        except ImportError as error:
+            raise EngineUnavailableError(MISSING_EXTRA) from error
+        placing = place(folder, self._run, self.window)
+        placing.require_memory(folder)
+        return placing.plan
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the number of prompt tokens of `messages`, chat template included."""
@@ -157,7 +162,7 @@ class QwenEngine:
     def _failure(self, error: BaseException) -> KBError:
         if type(error).__name__ == "OutOfMemoryError":
             failure = EngineUnavailableError(
-                f"{self._model_name} ran out of memory on {self._device}: lower retrieval.top_k or engine.window, "
+                f"{self._model_name} ran out of memory on {self._run.device}: lower retrieval.top_k or engine.window, "
                 "or use a smaller model"
             )
         else:
@@ -186,7 +191,7 @@ class QwenEngine:
         with self._loading:
             if self._template is None:
                 try:
-                    from kb.engines.local_model import load_tokenizer
+                    from kb.engines.qwen_loading import load_tokenizer
                 except ImportError as error:
                     raise EngineUnavailableError(MISSING_EXTRA) from error
                 self._tokenizer = load_tokenizer(folder.path)
@@ -194,10 +199,12 @@ class QwenEngine:
             return self._template
 
     def _loaded(self) -> LocalModel:
-        folder = self._read_folder()
+        folder, window = self._read_folder(), self.window
         with self._loading:
             if self._model is None:
                 from kb.engines.local_model import LocalModel
+                from kb.engines.qwen_loading import load_model, place
 
-                self._model = LocalModel(folder.path, self._device, self._dtype, self._tokenizer)
+                placing = place(folder, self._run, window)
+                self._model = LocalModel(load_model(folder, placing, self._tokenizer), self._tokenizer)
             return self._model

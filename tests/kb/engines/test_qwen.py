@@ -17,6 +17,7 @@ import pytest
 from indexes.errors import ConfigurationError, EngineUnavailableError, UsageError
 from kb.engines.base import GenerationOptions
 from kb.engines.qwen import QwenEngine
+from kb.engines.qwen_options import RunOptions
 from kb.engines.thinking import ThinkFilter
 from kb.engines.turns import Turns
 from kb.records import Message, Prompt, Usage
@@ -36,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(folder: Path) -> QwenEngine:
-    return QwenEngine(str(folder), device="cpu")
+    return QwenEngine(str(folder), RunOptions(device="cpu"))
 
 
 def prompt(text: str = "知识库问答系统只依据资料回答问题。") -> Prompt:
@@ -174,7 +175,7 @@ def test_turns_are_fair() -> None:
 
 def test_prompt_over_the_window(folder: Path) -> None:
     """A prompt that does not fit is refused with its size; the answer is cut to what is left of the window."""
-    small = QwenEngine(str(folder), device="cpu", window=64)
+    small = QwenEngine(str(folder), RunOptions(device="cpu", window=64))
     with pytest.raises(UsageError, match=r"window of .* is 64"):
         run(small, GREEDY, prompt("长" * 400))
     room = 64 - small.count_tokens(prompt("短").messages)
@@ -186,13 +187,13 @@ def test_prompt_over_the_window(folder: Path) -> None:
 def test_wrong_window(folder: Path) -> None:
     """A window larger than the model's own is a configuration error."""
     with pytest.raises(ConfigurationError, match="2048"):
-        _ = QwenEngine(str(folder), window=4096).window
+        _ = QwenEngine(str(folder), RunOptions(window=4096)).window
     assert QwenEngine(str(folder)).window == 2048
 
 
 def test_errors_of_the_thread_surface(folder: Path) -> None:
     """What goes wrong while generating is raised to the reader, and the engine goes on working after it."""
-    engine = QwenEngine(str(folder), device="cpu")
+    engine = QwenEngine(str(folder), RunOptions(device="cpu"))
     before = run(engine, GREEDY)[0]
     model = engine._loaded()
     generate = model._model.generate
@@ -211,7 +212,7 @@ def test_out_of_memory_is_explained(folder: Path) -> None:
     """Running out of GPU memory says what to lower."""
     import torch
 
-    engine = QwenEngine(str(folder), device="cpu")
+    engine = QwenEngine(str(folder), RunOptions(device="cpu"))
     model = engine._loaded() if engine.count_tokens(prompt().messages) else None
     assert model is not None
 
@@ -238,7 +239,7 @@ def test_control_tokens_in_documents_are_text(engine: QwenEngine) -> None:
 
 def test_qwen3_does_not_think(tmp_path: Path) -> None:
     """Qwen3's template is told not to think."""
-    engine = QwenEngine(str(make_tiny_qwen(tmp_path / "Tiny-Qwen3", architecture="qwen3")), device="cpu")
+    engine = QwenEngine(str(make_tiny_qwen(tmp_path / "Tiny-Qwen3", architecture="qwen3")), RunOptions(device="cpu"))
     assert engine._read_template().render(prompt().messages).endswith("<think>\n\n</think>\n\n")
     assert run(engine, GREEDY)[2] is not None
 
@@ -259,10 +260,10 @@ def test_thinking_is_never_shown(size: int) -> None:
 
 def test_loads_late_and_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is loaded until the first question; after `close`, twice, a question loads the model again."""
-    engine = QwenEngine(str(folder), device="cpu")
+    engine = QwenEngine(str(folder), RunOptions(device="cpu"))
     assert engine.window == 2048
     assert engine._model is None
-    with caplog.at_level(logging.INFO, logger="kb.engines.local_model"):
+    with caplog.at_level(logging.INFO, logger="kb.engines.qwen_loading"):
         first = run(engine, GREEDY)[0]
     assert "Tiny-Qwen2 on cpu as torch.float" in caplog.text
     engine.close()
@@ -310,7 +311,7 @@ def test_bad_directories(tmp_path: Path, folder: Path) -> None:
     cases.append((make_tiny_qwen(tmp_path / "raises", template="{{ raise_exception('no system role') }}"), "no system"))
     for path, message in cases:
         with pytest.raises(EngineUnavailableError, match=message):
-            run(QwenEngine(str(path), device="cpu"), GREEDY)
+            run(QwenEngine(str(path), RunOptions(device="cpu")), GREEDY)
 
 
 def test_wrong_device_and_dtype(folder: Path) -> None:
@@ -318,17 +319,17 @@ def test_wrong_device_and_dtype(folder: Path) -> None:
     import torch
 
     with pytest.raises(ConfigurationError, match="no device"):
-        run(QwenEngine(str(folder), device="abacus"), GREEDY)
+        run(QwenEngine(str(folder), RunOptions(device="abacus")), GREEDY)
     with pytest.raises(ConfigurationError, match="dtype"):
-        run(QwenEngine(str(folder), device="cpu", dtype="int3"), GREEDY)
+        run(QwenEngine(str(folder), RunOptions(device="cpu", dtype="int3")), GREEDY)
     if not torch.cuda.is_available():
         with pytest.raises(EngineUnavailableError, match="no CUDA device"):
-            run(QwenEngine(str(folder), device="cuda"), GREEDY)
+            run(QwenEngine(str(folder), RunOptions(device="cuda")), GREEDY)
 
 
 def test_missing_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without torch the error is the exact command that installs it."""
-    monkeypatch.delitem(sys.modules, "kb.engines.local_model", raising=False)
+    monkeypatch.delitem(sys.modules, "kb.engines.qwen_loading", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(EngineUnavailableError, match=r"pip install 'qwen-kb\[local\]'"):
         run(QwenEngine(str(folder)), GREEDY)

@@ -1,0 +1,34 @@
+"""How a local model is run: where, in which types, and for how much at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from indexes.errors import ConfigurationError
+
+_SMALLEST_WINDOW = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The choices of `[engine]` that concern a model in this process.
+
+    `device` is "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; `dtype` is "auto", "float32", "float16" or
+    "bfloat16". `window` narrows the model's own window, in tokens. `slots` is how many requests, each of a whole
+    window, the key-value cache has room for; None takes as many as fit. `reserve` are bytes that stay free.
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    window: int | None = None
+    slots: int | None = None
+    reserve: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        """Refuse what no model could be run with; raises ConfigurationError."""
+        if self.window is not None and self.window < _SMALLEST_WINDOW:
+            raise ConfigurationError(f"engine.window must be {_SMALLEST_WINDOW} tokens or more, not {self.window}")
+        if self.slots is not None and self.slots < 1:
+            raise ConfigurationError(f"engine.slots must be 1 or more, not {self.slots}")
+        if self.reserve < 0:
+            raise ConfigurationError("engine.reserve_mb must be 0 or more")
