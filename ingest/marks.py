@@ -60,3 +60,15 @@ def is_cjk(character: str) -> bool:
         or character >= "\U00020000"
         or character in "“‘—…"
     )
+
+
+# Spaces of fixed width and those that do not break, one code point each; the ideographic one means an indent.
+_SPECIAL_SPACES = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
+_SPECIAL_SPACE = re.compile(f"[{_SPECIAL_SPACES}]")
+
+
+def with_plain_spaces(text: str) -> str:
+    """Return `text` with all such spaces as plain ones, at the same offsets: what expressions look at."""
+    if text.isascii() or not any(space in text for space in _SPECIAL_SPACES):
+        return text
+    return _SPECIAL_SPACE.sub(" ", text)

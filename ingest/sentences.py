@@ -24,6 +24,7 @@ from ingest.marks import (
     QUOTES,
     SPACE,
     TITLE_BRACKETS,
+    with_plain_spaces,
 )
 from ingest.stops import ascii_stop
 
@@ -41,7 +42,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     characters is kept whole. Blank lines end sentences; a single line break does so only before list items, headings,
     table rows and the like. Any string is accepted.
     """
-    return _Scan(text).run()
+    return _Scan(with_plain_spaces(text)).run()
 
 
 def _after_marks(text: str, position: int) -> int:

@@ -24,16 +24,20 @@ _BLANK_LINES = re.compile("\n{3,}")
 
 
 def clean(text: str) -> str:
+    """Return `text` as `tidy` does, with no-break spaces as spaces: pages and layouts are full of them."""
+    return tidy(text).replace("\u00a0", " ")
+
+
+def tidy(text: str) -> str:
     """Return `text` with "\\n" as the only line end, no invisible or control characters, and no stacked blank lines.
 
-    Lone surrogates, which cannot be stored, become U+FFFD; no-break spaces become spaces.
+    Lone surrogates, which cannot be stored, become U+FFFD. All other characters stay, whatever kind of space they are.
     """
     text = _LINE_ENDS.sub("\n", text)
     if _C1.search(text):
         text = text.translate(_WINDOWS)
     text = _INVISIBLE.sub("", text)
     text = _SURROGATE.sub("\ufffd", text)
-    text = text.replace("\u00a0", " ")
     text = _SPACE_AT_END.sub("", text)
     return _BLANK_LINES.sub("\n\n", text).strip("\n")
 

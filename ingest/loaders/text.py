@@ -6,8 +6,9 @@ import re
 
 from indexes.records import Heading
 from ingest.decoding import decode
-from ingest.loaders.cleaning import clean, one_line
+from ingest.loaders.cleaning import one_line, tidy
 from ingest.loaders.lines import begins_item, glue, spaces_scripts, width
+from ingest.marks import with_plain_spaces
 from ingest.records import Loaded
 
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
@@ -40,16 +41,16 @@ _LETTER = re.compile(rf"[A-Za-z{_WIDE_LETTER}]")
 
 
 def load_text(data: bytes, name: str, charset: str | None = None, *, markdown: bool = False) -> Loaded:
-    """Return the text of a plain or Markdown file. Raise DocumentError("undecodable")."""
+    """Return the text of a plain or Markdown file, its characters as they are. Raise DocumentError("undecodable")."""
     decoded = decode(data, charset)
-    text = clean(decoded.text)
+    text = tidy(decoded.text)
     metadata: dict[str, str] = {}
     if markdown:
         text, metadata = _front_matter(text)
-        headings = _markdown_headings(text)
+        headings = _markdown_headings(with_plain_spaces(text))
     else:
         text = _unwrap(text)
-        headings = _plain_headings(text)
+        headings = _plain_headings(with_plain_spaces(text))
     title = metadata.pop("title", "") or _title(text, headings, markdown)
     media_type = "text/markdown" if markdown else "text/plain"
     extractor = f"{'markdown' if markdown else 'text'} ({decoded.encoding})"
@@ -69,7 +70,7 @@ def _title(text: str, headings: tuple[Heading, ...], markdown: bool) -> str:
 
 def _front_matter(text: str) -> tuple[str, dict[str, str]]:
     """Return the text without its leading block of `key: value` lines, and title, date and tag from it."""
-    match = _FRONT_MATTER.match(text)
+    match = _FRONT_MATTER.match(with_plain_spaces(text))
     if match is None:
         return text, {}
     fields = {key.lower(): value.strip().strip("\"'") for key, value in _FIELD.findall(match.group(1))}
@@ -148,19 +149,20 @@ def _unwrap(text: str) -> str:
     Two lines are joined only where the first word of the second would not have fitted on the first, and both
     sides of the break look like prose; code, lists, verse and rows of tables keep their lines.
     """
-    lines = text.split("\n")
+    plain = with_plain_spaces(text)
+    lines = plain.split("\n")
     limit = _wrap_width(lines)
     if limit == 0:
         return text
-    spaced = spaces_scripts(text[:200_000])
+    spaced = spaces_scripts(plain[:200_000])
     joined: list[str] = []
     previous = ""  # the line as it was in the file, before anything was joined to it
-    for line in lines:
+    for line, kept in zip(lines, text.split("\n"), strict=True):
         if joined and previous and _continues(previous, line, limit):
-            addition = line.lstrip(" \t\u3000")
+            addition = kept[len(line) - len(line.lstrip(" \t\u3000")) :]
             joined[-1] += glue(joined[-1], addition, spaced) + addition
         else:
-            joined.append(line)
+            joined.append(kept)
         previous = line
     return "\n".join(joined)
 

@@ -84,6 +84,13 @@ def test_spans_of_any_text(text: str) -> None:
     assert not text[previous:].strip()
 
 
+@pytest.mark.parametrize("space", ["\u00a0", "\u2003", "\u2009", "\u202f", "\u205f"])
+def test_special_spaces_cut_where_plain_ones_do(space: str) -> None:
+    """Over the whole gold set, text with spaces of another kind has its sentences at the same offsets."""
+    for item in gold_items():
+        assert sentence_spans(item.text.replace(" ", space)) == sentence_spans(item.text)
+
+
 @pytest.mark.parametrize(
     "pattern",
     [

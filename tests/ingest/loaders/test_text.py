@@ -132,6 +132,34 @@ def test_invisible_and_reordering_characters_are_taken_out() -> None:
     )
 
 
+SPACES = "\u00a0\u1680\u2000\u2003\u2007\u2009\u200a\u202f\u205f\u3000"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md"])
+def test_every_kind_of_space_stays_as_it_is_in_the_file(name: str) -> None:
+    """The stored text of a clean file is the file's: a quotation of it is found there, no-break spaces and all."""
+    text = "\n".join(f"第{number}行{space}有{space}{space}特别的空格。" for number, space in enumerate(SPACES))
+    assert load(text.encode(), name).text == text
+
+
+def test_special_spaces_part_words_of_headings_and_wrapped_lines_as_plain_ones_do() -> None:
+    """A heading behind a no-break space is one, and lines wrapped with such spaces in them are joined as others are."""
+    heading = load("#\u00a0第一章\u2003总则\n\n正文。".encode(), "a.md").headings[0]
+    assert (heading.start, heading.level, heading.title) == (0, 1, "第一章 总则")
+    wrapped = textwrap.fill("A grant of rights, free of charge, goes to any person who obtains a copy. " * 6, 72)
+    plain = load(wrapped.encode(), "a.txt").text
+    special = load(wrapped.replace(" of ", "\u00a0of\u2009").encode(), "a.txt").text
+    assert "\n" not in plain
+    assert special == plain.replace(" of ", "\u00a0of\u2009")
+
+
+def test_pages_have_plain_spaces_in_place_of_those_that_do_not_break() -> None:
+    """What is laid out with no-break spaces reads as text."""
+    assert load("<html><body><p>价格&nbsp;&nbsp;100 元，含税。</p></body></html>".encode(), "a.html").text.startswith(
+        "价格 "
+    )
+
+
 def test_one_line_of_many_megabytes_is_read() -> None:
     """5 MB without a line end (50 MB in the long battery) take no more than a moment."""
     line = "没有换行的文字" * 250_000
