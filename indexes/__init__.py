@@ -4,7 +4,8 @@ What to read for what:
 
 - records, errors: what passes between the packages, and how things fail.
 - text (folding, pieces, term_ids, question_words): folding and terms, the one place for both.
-- embedding, hash_embedding, bge (bge_*), model_files (model_*): the embedders, and where their models come from.
+- embedding, hash_embedding, bge (bge_*), model_files (model_*): the embedders, and where their models come from;
+  llama_index_embedding, foreign_tokens: embeddings of LlamaIndex.
 - vectors, keywords (keyword_writer): the two kinds of segment files.
 - store, writer, snapshot: the knowledge base for its readers and its one writer.
   Below them: database, schema, states, heads, ledger, rows, listing, filters (SQLite); files, layout, manifest,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ingest.targets import Target
     from ingest.workers import LoaderPool
     from kb.engines.base import Engine, GenerationOptions
+    from kb.engines.endpoints import ServerAddress
     from kb.engines.qwen_options import RunOptions
     from kb.settings_models import (
         EmbeddingSettings,
@@ -39,6 +40,16 @@ def make_embedder(embedding: EmbeddingSettings, models: ModelSettings) -> Embedd
         from indexes.hash_embedding import HashEmbedder
 
         return HashEmbedder()
+    if embedding.name == "llama_index":
+        from indexes.llama_index_embedding import LlamaIndexEmbedder
+
+        assert embedding.max_tokens is not None  # checked with the settings
+        return LlamaIndexEmbedder(
+            embedding.embedder,
+            embedding.arguments,
+            max_tokens=embedding.max_tokens,
+            tokenizer=Path(embedding.tokenizer) if embedding.tokenizer else None,
+        )
     from indexes.bge import BgeEmbedder
 
     return BgeEmbedder(
@@ -69,19 +80,19 @@ def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Eng
 
         return QwenEngine(engine.model, make_run_options(engine), offline=models.offline, models_folder=_folder(models))
     if name == "openai":
-        if not engine.base_url:
+        servers = server_addresses(engine)
+        if not servers:
             raise EngineUnavailableError("the engine 'openai' needs engine.base_url; `kb doctor` looks for servers")
-        api_key = _server_key(engine)
+        from kb.engines.deadlines import Limits
         from kb.engines.openai import OpenAIEngine
 
         return OpenAIEngine(
-            engine.base_url,
-            engine.model,
-            api_key=api_key,
-            dialect=engine.dialect,
+            servers,
             window=engine.window or 8192,
-            connect_seconds=engine.connect_seconds,
-            read_seconds=engine.read_seconds,
+            limits=Limits(
+                engine.connect_seconds, engine.first_token_seconds, engine.read_seconds, engine.total_seconds
+            ),
+            ca_file=engine.ca_file,
         )
     raise UsageError(f"there is no engine {name!r}; there are: {', '.join(ENGINES)}")
 
@@ -175,11 +186,31 @@ def _folder(models: ModelSettings) -> Path | None:
     return Path(models.folder) if models.folder else None
 
 
-def _server_key(engine: EngineSettings) -> str | None:
-    """Return the key for the server from the variable that the settings name; raise where that is not set."""
-    if not engine.api_key_env:
+def server_addresses(engine: EngineSettings) -> list[ServerAddress]:
+    """Return the configured servers with their keys; empty where none is set.
+
+    Raises ConfigurationError where a variable that should hold a key is not set.
+    """
+    from kb.engines.endpoints import ServerAddress
+
+    if engine.base_url:
+        return [ServerAddress(engine.base_url, engine.model, engine.dialect, _server_key(engine.api_key_env))]
+    return [
+        ServerAddress(
+            endpoint.base_url,
+            endpoint.model or engine.model,
+            endpoint.dialect or engine.dialect,
+            _server_key(endpoint.api_key_env or engine.api_key_env),
+        )
+        for endpoint in engine.endpoints
+    ]
+
+
+def _server_key(variable: str) -> str | None:
+    """Return the key that the variable holds; raise ConfigurationError where it is not set."""
+    if not variable:
         return None
-    key = os.environ.get(engine.api_key_env, "").strip()
+    key = os.environ.get(variable, "").strip()
     if not key:
-        raise ConfigurationError(f"engine.api_key_env names the variable {engine.api_key_env}, which is not set")
+        raise ConfigurationError(f"engine.api_key_env names the variable {variable}, which is not set")
     return key

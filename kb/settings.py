@@ -33,9 +33,9 @@ from kb.settings_sources import (
     sections,
 )
 
-SECRETS = frozenset({"serve.api_key", "ingest.passwords"})
+SECRETS = frozenset({"serve.api_key", "ingest.passwords", "embedding.arguments"})
 # Where the name of a variable is asked for, the key itself is what is written by mistake.
-_NEVER_SHOWN = SECRETS | {"engine.api_key_env"}
+_NEVER_SHOWN = SECRETS | {"engine.api_key_env", "engine.endpoints"}
 _WORDS = {
     "Input should be": "must be",
     "String should": "must",

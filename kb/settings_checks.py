@@ -28,8 +28,12 @@ def resolve_paths(model: SettingsModel, config: Path | None, origins: Mapping[st
     folder = config.absolute().parent
     for source in model.sources:
         source.paths = [str(folder / Path(path).expanduser()) for path in source.paths]
+    if model.engine.ca_file and origins["engine.ca_file"] == str(config):
+        model.engine.ca_file = str(folder / Path(model.engine.ca_file).expanduser())
     if model.models.folder and origins["models.folder"] == str(config):
         model.models.folder = str(folder / Path(model.models.folder).expanduser())
+    if model.embedding.tokenizer and origins["embedding.tokenizer"] == str(config):
+        model.embedding.tokenizer = str(folder / Path(model.embedding.tokenizer).expanduser())
     for name, section in (("embedding", model.embedding), ("engine", model.engine)):
         candidate = folder / Path(section.model).expanduser()
         if section.model and origins[f"{name}.model"] == str(config) and candidate.is_dir():
@@ -38,6 +42,7 @@ def resolve_paths(model: SettingsModel, config: Path | None, origins: Mapping[st
 
 def check(model: SettingsModel, config: Path | None, origins: Mapping[str, str]) -> None:
     """Raise ConfigurationError for values that are valid alone and wrong together."""
+    _check_embedding(model, origins)
     _check_engine(model, origins)
     for entry in model.ingest.allow_hosts:
         _check_host(entry, f"{origins['ingest.allow_hosts']}: ingest.allow_hosts")
@@ -51,12 +56,44 @@ def check(model: SettingsModel, config: Path | None, origins: Mapping[str, str])
         jobs.add(job.name)
 
 
+def _check_embedding(model: SettingsModel, origins: Mapping[str, str]) -> None:
+    embedding, where = model.embedding, origins["embedding.name"]
+    if embedding.name != "llama_index":
+        # A name that was given may override a file that goes on with another embedder's settings.
+        if embedding.embedder and where == "default":
+            raise ConfigurationError(
+                f"{origins['embedding.embedder']}: embedding.embedder is only read with embedding.name = 'llama_index'"
+            )
+        return
+    if not _is_import_path(embedding.embedder):
+        raise ConfigurationError(
+            f"{where}: embedding.name is 'llama_index': embedding.embedder must be an import path such as "
+            f"package.module.Embedding, not {embedding.embedder!r}"
+        )
+    if embedding.max_tokens is None:
+        raise ConfigurationError(
+            f"{where}: embedding.name is 'llama_index' but embedding.max_tokens is not set: how many tokens of a text "
+            "the model reads; longer ones would be cut in silence"
+        )
+
+
+def _is_import_path(path: str) -> bool:
+    return "." in path and all(part.isidentifier() for part in path.split("."))
+
+
 def _check_engine(model: SettingsModel, origins: Mapping[str, str]) -> None:
     engine = model.engine
     if engine.base_url:
         _check_address(engine.base_url, f"{origins['engine.base_url']}: engine.base_url")
+    for endpoint in engine.endpoints:
+        _check_address(endpoint.base_url, f"{origins['engine.endpoints']}: engine.endpoints")
+    if engine.base_url and engine.endpoints:
+        raise ConfigurationError(
+            f"{origins['engine.endpoints']}: engine.endpoints and engine.base_url "
+            f"({origins['engine.base_url']}) are both set: leave one out"
+        )
     where = origins["engine.name"]
-    if engine.name == "openai" and not engine.base_url:
+    if engine.name == "openai" and not engine.base_url and not engine.endpoints:
         raise ConfigurationError(
             f"{where}: engine.name is 'openai' but engine.base_url is not set; `kb doctor` looks for servers"
         )
@@ -87,7 +124,7 @@ def _check_source(source: SourceSettings, names: set[str], where: str) -> None:
     if source.reader:
         if source.paths or source.urls:
             raise ConfigurationError(f"{where}: takes either a `reader` with `arguments`, or `paths` and `urls`")
-        if not all(part.isidentifier() for part in source.reader.split(".")) or "." not in source.reader:
+        if not _is_import_path(source.reader):
             raise ConfigurationError(
                 f"{where}.reader: must be an import path such as package.module.Reader, not {source.reader!r}"
             )

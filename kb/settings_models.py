@@ -34,8 +34,9 @@ class Section(BaseModel):
 class EmbeddingSettings(Section):
     """What turns text into vectors."""
 
-    name: Literal["hash", "bge"] = Field(
-        default="hash", description="`hash` needs no model; `bge` needs the `local` extra"
+    name: Literal["hash", "bge", "llama_index"] = Field(
+        default="hash",
+        description="`hash` needs no model; `bge` needs the `local` extra, `llama_index` the extra of that name",
     )
     model: str = Field(default="BAAI/bge-small-zh-v1.5", min_length=1, description="bge: a model name or a directory")
     revision: str = Field(default="", description="bge: a fixed revision of the model; empty: whatever is in the cache")
@@ -44,6 +45,21 @@ class EmbeddingSettings(Section):
     runtime: Literal["auto", "torch", "onnx"] = Field(
         default="auto",
         description="bge: what runs the model; `auto`: torch on a GPU, else the fastest that is close enough to torch",
+    )
+    embedder: str = Field(default="", description="llama_index: import path of a LlamaIndex embedding")
+    arguments: dict[str, object] = Field(
+        default_factory=dict, repr=False, description="llama_index: what the embedding is made with"
+    )
+    max_tokens: int | None = Field(
+        default=None,
+        ge=32,
+        le=1_048_576,
+        description="llama_index: tokens of a text that the embedding reads, as its maker states them",
+    )
+    tokenizer: str = Field(
+        default="",
+        description="llama_index: the model's tokenizer.json or its directory; unset: UTF-8 bytes are counted, which "
+        "are never fewer than its tokens",
     )
 
 
@@ -78,8 +94,8 @@ class EngineSettings(Section):
     base_url: str = Field(default="", description="openai: the address of the server, such as http://127.0.0.1:8000/v1")
     endpoints: list[EndpointSettings] = Field(
         default_factory=list,
-        description="openai: several servers instead of `base_url`, as addresses or as tables `{base_url, model, dialect, "
-        "api_key_env}`; the least busy sound one is asked, and the next where one fails before its answer begins",
+        description="openai: several servers instead of `base_url`, as addresses or as tables `{base_url, model, "
+        "dialect, api_key_env}`; the least busy sound one is asked, and the next where one fails before it answers",
     )
     dialect: Dialect = Field(default="auto", description="openai: which server it is")
     api_key_env: str = Field(
@@ -121,7 +137,7 @@ class EngineSettings(Section):
         default=None,
         gt=0,
         le=3600,
-        description="openai: time until an answer begins; unset: `read_seconds`. A long prompt on a processor takes long",
+        description="openai: time until an answer begins; unset: `read_seconds`. Long prompts take long on a processor",
     )
     read_seconds: float = Field(
         default=120.0, gt=0, le=3600, description="openai: time between two pieces of an answer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -126,12 +127,22 @@ def _as_variable(suggestion: str) -> str:
     return before + quote + f"KB_{key.upper().replace('.', '__')}" + closing + after
 
 
+def _table(key: str, text: str) -> object:
+    """Return the table that a variable holds as JSON; without repeating what it holds where that is none."""
+    try:
+        return json.loads(text) if text.strip() else {}
+    except ValueError as error:
+        raise ConfigurationError(f"{key}: must be a JSON object of arguments") from error
+
+
 def _from_text(key: str, text: str) -> object:
-    """Return `text` ready for lax validation: lists split at commas, blank for unset where a setting may be unset."""
+    """Return `text` ready for lax validation: lists split at commas, tables as JSON, blank for unset if it may be."""
     section, _, name = key.partition(".")
     annotation = sections()[section].model_fields[name].annotation
     if get_origin(annotation) is list:
         return [part.strip() for part in text.split(",") if part.strip()]
+    if get_origin(annotation) is dict:
+        return _table(key, text)
     if type(None) in get_args(annotation) and not text.strip():
         return None
     return text

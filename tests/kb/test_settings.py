@@ -232,3 +232,34 @@ def test_arguments_of_readers_are_masked() -> None:
     shown = {key: value for key, value, _ in settings.effective()}
     assert shown["sources.0.arguments"] == {"token": MASK}
     assert settings.sources[0].arguments == {"token": "77312"}
+
+
+LLAMA_INDEX = '[embedding]\nname = "llama_index"\nembedder = "package.Embedding"\nmax_tokens = 512\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (LLAMA_INDEX.replace("max_tokens = 512\n", ""), "embedding.max_tokens is not set"),
+        (LLAMA_INDEX.replace("package.Embedding", "rm -rf"), "embedding.embedder must be an import path"),
+        (LLAMA_INDEX.replace('name = "llama_index"\n', ""), "only read with embedding.name = 'llama_index'"),
+        (LLAMA_INDEX + 'arguments = "77312"', "embedding.arguments: must be a valid dictionary"),
+    ],
+)
+def test_a_llama_index_embedding_needs_path_and_length(text: str, said: str) -> None:
+    """Without its import path and the length that it reads such an embedding is not taken; arguments stay unseen."""
+    message = refusal(text)
+    assert said in message
+    assert "77312" not in message
+
+
+def test_arguments_of_an_embedding_are_masked_and_may_come_as_json() -> None:
+    """They often hold a key: neither `kb config` nor an error shows them. Another name goes before what a file says."""
+    settings = load(LLAMA_INDEX + 'tokenizer = "m"', {"KB_EMBEDDING__ARGUMENTS": '{"api_key": "77312", "n": 3}'})
+    assert settings.embedding.arguments == {"api_key": "77312", "n": 3}
+    assert Path(settings.embedding.tokenizer) == Path.cwd() / "m"
+    shown = {key: value for key, value, _ in settings.effective()}
+    assert shown["embedding.arguments"] == MASK
+    assert "77312" not in repr(settings) + str(shown)
+    assert "77312" not in refusal(LLAMA_INDEX, {"KB_EMBEDDING__ARGUMENTS": "{77312"})
+    assert load(LLAMA_INDEX, {"KB_EMBEDDING__NAME": "hash"}).embedding.name == "hash"
