@@ -9,6 +9,7 @@ import typer
 from indexes.errors import DocumentError, UsageError
 from kb.cli import output, progress, session, signals
 from kb.cli.options import KB, Config, Json, Quiet
+from kb.cli.sites import SiteOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,34 @@ def ingest(
     force: Annotated[
         bool, typer.Option("--force", help="Read and embed everything again, also with another embedder than before.")
     ] = False,
+    crawl: Annotated[
+        bool,
+        typer.Option("--crawl", help="Follow the links of the addresses on their own host, as robots.txt allows."),
+    ] = False,
+    sitemap: Annotated[
+        bool, typer.Option("--sitemap", help="The addresses are sitemaps: read the pages that they list.")
+    ] = False,
+    depth: Annotated[
+        int | None,
+        typer.Option("--depth", metavar="N", min=0, max=20, help="With --crawl: links in a row.", show_default="3"),
+    ] = None,
+    pages: Annotated[
+        int | None,
+        typer.Option(
+            "--pages",
+            metavar="N",
+            min=1,
+            max=100_000,
+            help="Pages of a site that are fetched at most.",
+            show_default="500; with --sitemap alone 5000",
+        ),
+    ] = None,
+    delay: Annotated[
+        float | None,
+        typer.Option(
+            "--delay", metavar="SECONDS", min=0, max=3600, help="Between two requests to a site.", show_default="1"
+        ),
+    ] = None,
     kb: KB = "",
     config: Config = None,
     as_json: Json = False,
@@ -48,17 +77,19 @@ def ingest(
     """Read documents into a knowledge base.
 
     A knowledge base that is missing is created. Only what is new or changed is read and embedded. Documents that
-    cannot be read are listed with their reason, the rest goes in, and the exit code is 3.
+    cannot be read are listed with their reason, the rest goes in, and the exit code is 3. With --crawl or --sitemap
+    the pages of a site go in, as a source named after its host.
     """
     from ingest.stopping import IngestInterrupted
 
+    sites = SiteOptions(crawl, sitemap, depth, pages, delay)
     interrupted = False
     message = "stopping; what is done is kept, and the next ingest goes on from there"
     with (
         signals.stop_event(message, _PATIENCE) as stop,
         session.application(config, {"ingest.workers": workers}) as application,
     ):
-        chosen = _targets(targets or [], application.settings)
+        chosen = _targets(targets or [], sites, application.settings)
         pipeline = application.pipeline(kb, create=not dry_run, force=force)
         with progress.shown(quiet) as listener:
             try:
@@ -77,8 +108,10 @@ def ingest(
         raise typer.Exit(DocumentError.exit_code)
 
 
-def _targets(targets: Sequence[str], settings: Settings) -> Sequence[str | Target]:
+def _targets(targets: Sequence[str], sites: SiteOptions, settings: Settings) -> Sequence[str | Target]:
     """Return what was named, or the configured sources; raise UsageError where there is neither."""
+    if sites.are_given:
+        return sites.targets(targets)
     if targets:
         return targets
     if not settings.sources:
