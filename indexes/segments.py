@@ -12,16 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes import files
+from indexes.coarse_vectors import sampled_positions, suits, write_coarse
 from indexes.errors import DamagedError
 from indexes.keywords import KeywordEntry, KeywordSegment, write_keywords
 from indexes.manifest import FileEntry, SegmentEntry, segment_bytes
-from indexes.vectors import VectorSegment, write_vectors
+from indexes.vectors import COARSE_FROM, VectorSegment, read_halves, write_vectors
 from indexes.versions import SEGMENTS_NAME, check_file, commit_folder, describe_files
 
 ROWS_NAME = "rows.npy"
 VECTORS_NAME = "vectors.faiss"
+COARSE_NAME = "coarse.faiss"
 KEYWORDS_NAME = "keywords"
 DESCRIPTION_NAME = "segment.json"
+
+# Vectors that are in memory at once.
+_BATCH_ROWS = 4096
 
 Rows = NDArray[np.int64]
 
@@ -29,7 +34,8 @@ Rows = NDArray[np.int64]
 def build_segment(root: Path, connection: sqlite3.Connection, row_ids: Rows, dimension: int) -> SegmentEntry:
     """Build a segment of the chunks `row_ids` (ascending, not empty) from SQLite, embedding nothing.
 
-    A sound segment that holds the same is kept. Memory: the vectors, 4 bytes a component.
+    A sound segment that holds the same is kept. Memory grows with the row ids and the distinct terms, and from
+    COARSE_FROM rows on with a quarter of a byte a component; texts and vectors pass through.
     """
     entries: list[SegmentEntry] = []
 
@@ -37,7 +43,7 @@ def build_segment(root: Path, connection: sqlite3.Connection, row_ids: Rows, dim
         buffer = io.BytesIO()
         np.save(buffer, row_ids.astype("<i8"), allow_pickle=False)
         files.write_file(folder / ROWS_NAME, buffer.getvalue())
-        write_vectors(folder / VECTORS_NAME, _vectors(connection, row_ids, dimension))
+        _write_vectors(folder, connection, row_ids, dimension)
         files.make_folder(folder / KEYWORDS_NAME)
         write_keywords(folder / KEYWORDS_NAME, _entries(connection, row_ids))
         listed = describe_files(folder)
@@ -87,7 +93,8 @@ class OpenFiles:
         self.segment_id = entry.segment_id
         self.row_ids = row_ids
         # Mapped now and not at the first search: gc may remove the names once the version is no longer kept.
-        self.vectors = VectorSegment.open(folder / VECTORS_NAME)
+        coarse = folder / COARSE_NAME if COARSE_NAME in entry.files else None
+        self.vectors = VectorSegment.open(folder / VECTORS_NAME, coarse)
         self.keywords = KeywordSegment.open(folder / KEYWORDS_NAME)
         for count, what in ((self.vectors.count, "vectors"), (self.keywords.count, "passages")):
             if count != row_ids.size:
@@ -132,25 +139,29 @@ def row_ranges(row_ids: Rows) -> list[tuple[int, int]]:
     return [(int(first), int(last)) for first, last in zip(firsts, lasts, strict=True)]
 
 
-def _vectors(connection: sqlite3.Connection, row_ids: Rows, dimension: int) -> NDArray[np.float32]:
-    vectors = np.empty((row_ids.size, dimension), dtype=np.float32)
-    filled = 0
+def _write_vectors(folder: Path, connection: sqlite3.Connection, row_ids: Rows, dimension: int) -> None:
+    path = folder / VECTORS_NAME
+    count = write_vectors(path, dimension, _vectors(connection, row_ids, dimension))
+    if count != row_ids.size:
+        raise DamagedError(f"kb.sqlite has {count} of {row_ids.size} vectors of a segment")
+    if count >= COARSE_FROM and suits(dimension):
+        sample = VectorSegment.open(path).vectors(sampled_positions(count))
+        write_coarse(folder / COARSE_NAME, count, read_halves(path, dimension, count), sample)
+
+
+def _vectors(connection: sqlite3.Connection, row_ids: Rows, dimension: int) -> Iterator[NDArray[np.float16]]:
     for first, last in row_ranges(row_ids):
         found = connection.execute(
             "SELECT v.vector FROM chunks c JOIN vectors v ON v.vector_id = c.vector_id"
             " WHERE c.row_id BETWEEN ? AND ? ORDER BY c.row_id",
             (first, last),
         )
-        for (blob,) in found:
-            if len(blob) != 2 * dimension or filled == len(vectors):
+        while blobs := [blob for (blob,) in found.fetchmany(_BATCH_ROWS)]:
+            if any(len(blob) != 2 * dimension for blob in blobs):
                 raise DamagedError(
                     f"a vector of rows {first} to {last} in kb.sqlite does not have {dimension} components"
                 )
-            vectors[filled] = np.frombuffer(blob, dtype="<f2")
-            filled += 1
-    if filled != len(vectors):
-        raise DamagedError(f"kb.sqlite has {filled} of {len(vectors)} vectors of a segment")
-    return vectors
+            yield np.frombuffer(b"".join(blobs), dtype="<f2").reshape(len(blobs), dimension)
 
 
 def _entries(connection: sqlite3.Connection, row_ids: Rows) -> Iterator[KeywordEntry]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from indexes.errors import DamagedError, UsageError
-from indexes.vectors import VectorSegment, write_vectors
+from indexes.vectors import VectorSegment, read_halves, write_vectors
 
 
 def unit_vectors(count: int, dimension: int = 32, seed: int = 0) -> NDArray[np.float32]:
-    vectors = np.random.default_rng(seed).normal(size=(count, dimension)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    drawn = np.random.default_rng(seed).normal(size=(count, dimension))
+    vectors: NDArray[np.float32] = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    return vectors
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def vectors() -> NDArray[np.float32]:
 
 @pytest.fixture
 def segment(vectors: NDArray[np.float32], tmp_path: Path) -> VectorSegment:
-    write_vectors(tmp_path / "vectors", vectors)
+    write_vectors(tmp_path / "vectors", 32, np.array_split(vectors, 3))
     return VectorSegment.open(tmp_path / "vectors")
 
 
@@ -60,18 +62,29 @@ def test_scores_of_chosen_positions(segment: VectorSegment, vectors: NDArray[np.
 
 def test_an_empty_segment_finds_nothing(tmp_path: Path) -> None:
     """No vectors is a valid segment of a known dimension."""
-    write_vectors(tmp_path / "none", np.empty((0, 8), dtype=np.float32))
+    write_vectors(tmp_path / "none", 8, [])
     segment = VectorSegment.open(tmp_path / "none")
     positions, scores = segment.search(np.ones(8, dtype=np.float32), 5, np.empty(0, dtype=np.bool_))
     assert (segment.count, segment.dimension, positions.size, scores.size) == (0, 8, 0, 0)
 
 
+def test_the_file_is_the_one_that_faiss_writes(tmp_path: Path, vectors: NDArray[np.float32]) -> None:
+    """Vectors streamed in batches make the very bytes of FAISS's own flat half-precision index."""
+    own = faiss.IndexScalarQuantizer(32, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    own.add(vectors.astype(np.float16).astype(np.float32))
+    faiss.write_index(own, str(tmp_path / "own"))
+    assert write_vectors(tmp_path / "streamed", 32, [vectors[:1], vectors[1:400], vectors[400:]]) == 500
+    assert (tmp_path / "streamed").read_bytes() == (tmp_path / "own").read_bytes()
+    read = np.concatenate(list(read_halves(tmp_path / "streamed", 32, 500)))
+    np.testing.assert_array_equal(read, vectors.astype(np.float16))
+
+
 def test_wrong_vectors_and_files_are_refused(segment: VectorSegment, tmp_path: Path) -> None:
     """NaN, a wrong shape, a query of another dimension, a missing and a foreign file each end in a typed error."""
     with pytest.raises(UsageError, match="NaN"):
-        write_vectors(tmp_path / "nan", np.full((1, 8), np.nan, dtype=np.float32))
+        write_vectors(tmp_path / "nan", 8, [np.full((1, 8), np.nan, dtype=np.float32)])
     with pytest.raises(UsageError, match="shape"):
-        write_vectors(tmp_path / "flat", np.ones(8, dtype=np.float32))
+        write_vectors(tmp_path / "flat", 8, [np.ones((1, 7), dtype=np.float32)])
     with pytest.raises(UsageError, match="dimensions"):
         segment.search(np.ones(8, dtype=np.float32), 1)
     with pytest.raises(DamagedError):
@@ -83,7 +96,7 @@ def test_wrong_vectors_and_files_are_refused(segment: VectorSegment, tmp_path: P
 
 def test_opening_reads_nothing(tmp_path: Path) -> None:
     """A mapped segment of 20 MB costs less than 5 MB of memory to open."""
-    write_vectors(tmp_path / "large", unit_vectors(20_000, 512))
+    write_vectors(tmp_path / "large", 512, [unit_vectors(20_000, 512)])
     assert (tmp_path / "large").stat().st_size > 20_000_000
     before = resident()
     segment = VectorSegment.open(tmp_path / "large")
