@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import os
 import random
+import shutil
+import tempfile
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from indexes import keyword_writer, keywords
+from indexes import best_passages, keyword_writer
 from indexes.errors import DamagedError, UsageError
 from indexes.keywords import K1, B, KeywordEntry, KeywordSearcher, KeywordSegment, write_keywords
 from indexes.text import query_terms, terms
@@ -40,14 +48,14 @@ def all_live(segment: KeywordSegment) -> NDArray[np.bool_]:
     return np.ones(segment.count, dtype=np.bool_)
 
 
-def plain_bm25(entries: list[KeywordEntry], question: str) -> list[float]:
+def plain_bm25(entries: list[KeywordEntry], wanted: NDArray[np.uint64]) -> list[float]:
     """BM25 from its definition, passage by passage."""
     bags = [Counter(map(int, terms(f"{e.title}\n{e.heading}\n{e.text}"))) for e in entries]
     mean = sum(bag.total() for bag in bags) / len(bags)
     scores = []
     for bag in bags:
         score = 0.0
-        for term in map(int, query_terms(question)):
+        for term in map(int, wanted):
             holders = sum(term in other for other in bags)
             weight = math.log(1 + (len(bags) - holders + 0.5) / (holders + 0.5))
             score += weight * bag[term] * (K1 + 1) / (bag[term] + K1 * (1 - B + B * bag.total() / mean))
@@ -61,7 +69,7 @@ def test_scores_are_bm25_by_its_definition(tmp_path: Path) -> None:
     segment = built(tmp_path / "a", entries)
     searcher = KeywordSearcher([(segment, all_live(segment))])
     for question in ("显存不够怎么量化", "gpt-4 index", "引用页码是多少"):
-        expected = plain_bm25(entries, question)
+        expected = plain_bm25(entries, query_terms(question))
         found = searcher.search(query_terms(question), 60)
         assert [match.score for match in found] == sorted((match.score for match in found), reverse=True)
         assert {match.position for match in found} == {i for i, score in enumerate(expected) if score > 0}
@@ -98,22 +106,72 @@ def test_skipping_frequent_terms_changes_nothing(tmp_path: Path, monkeypatch: py
     segment = built(tmp_path / "a", entries)
     searcher = KeywordSearcher([(segment, all_live(segment))])
     chosen = query_terms("罕见词的知识")
-    monkeypatch.setattr(keywords, "_CHECK_AFTER", 10**9)
     plain = searcher.search(chosen, 10)
-    monkeypatch.setattr(keywords, "_CHECK_AFTER", 0)
-    narrowed: list[int] = []
-    original = keywords._still_possible
+    monkeypatch.setattr(best_passages, "_BATCH", 1)
+    looked_up: list[int] = []
+    original = best_passages.PassageScorer._add_to
 
-    def spy(*arguments: object) -> NDArray[np.int64] | None:
-        result = original(*arguments)  # type: ignore[arg-type]  # handed on unchanged
-        if result is not None:
-            narrowed.append(result.size)
-        return result
+    def spy(scorer: best_passages.PassageScorer, candidates: NDArray[np.int64], *rest: Any) -> None:
+        looked_up.append(candidates.size)
+        original(scorer, candidates, *rest)
 
-    monkeypatch.setattr(keywords, "_still_possible", spy)
+    monkeypatch.setattr(best_passages.PassageScorer, "_add_to", spy)
     assert searcher.search(chosen, 10) == plain
-    assert narrowed, "the shortcut was never taken: the test shows nothing"
-    assert min(narrowed) < 100
+    assert looked_up, "the shortcut was never taken: the test shows nothing"
+    assert max(looked_up) < 100
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 1 << 30),
+    count=st.integers(1, 120),
+    borders=st.lists(st.integers(0, 120), max_size=3),
+    dead=st.sampled_from([0.0, 0.1, 0.6]),
+    admitted=st.sampled_from([1.0, 0.5]),
+    k=st.integers(1, 12),
+    batch=st.sampled_from([1, 40, 1 << 15]),
+    pool=st.sampled_from([1, 8, 4096]),
+)
+def test_the_best_are_those_of_the_textbook(
+    seed: int, count: int, borders: list[int], dead: float, admitted: float, k: int, batch: int, pool: int
+) -> None:
+    """However passages are spread, killed, filtered and batched: the best k by BM25 computed one by one, ties and all.
+
+    Scores are the same to the bit as those of one segment of the live passages alone.
+    """
+    rng = np.random.default_rng(seed)
+    # Few words and many repeats: scores tie often.
+    drawn = [rng.choice(WORDS, rng.integers(1, 6)).tolist() for _ in range(count)]
+    entries = [KeywordEntry("", "", "，".join(words)) for words in drawn]
+    live = rng.random(count) >= dead
+    wanted = rng.random(count) < admitted
+    kept = [entry for entry, alive in zip(entries, live, strict=True) if alive]
+    chosen = query_terms("".join(rng.choice(WORDS, 3).tolist()))
+    edges = [0, *sorted(min(border, count) for border in borders), count]
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        parts = [built(Path(folder) / str(i), entries[a:b]) for i, (a, b) in enumerate(pairwise(edges))]
+        anew = built(Path(folder) / "anew", kept)
+        patch.setattr(best_passages, "_BATCH", batch)
+        patch.setattr(best_passages, "_POOL", pool)
+        patch.setattr(best_passages, "_LOOK_UP", int(rng.integers(0, 3)))
+        masks = [live[a:b] for a, b in pairwise(edges)]
+        grown = KeywordSearcher(list(zip(parts, masks, strict=True)))
+        filters = [wanted[a:b] for a, b in pairwise(edges)]
+        for _ in range(2):  # the second time with accumulators that were used before
+            found = grown.search(chosen, k, filters)
+            tied = grown.search(chosen, k, filters, ties=True)
+        everything = KeywordSearcher([(anew, all_live(anew))]).search(chosen, max(1, count))
+    old = np.flatnonzero(live)
+    exact = {int(old[match.position]): match.score for match in everything}
+    plain = plain_bm25(kept, chosen) if kept else []
+    assert exact.keys() == {int(old[number]) for number, score in enumerate(plain) if score > 0}
+    for number, score in enumerate(plain):
+        assert exact.get(int(old[number]), 0.0) == pytest.approx(score, rel=1e-5)
+    ranked = sorted((-score, number) for number, score in exact.items() if wanted[number])
+    assert [(-match.score, edges[match.segment] + match.position) for match in found] == ranked[:k]
+    least = ranked[min(k, len(ranked)) - 1][0] if ranked else 0.0
+    expected = [item for item in ranked if item[0] <= least][: 4 * k]
+    assert [(-match.score, edges[match.segment] + match.position) for match in tied] == expected
 
 
 def test_a_narrower_mask_removes_hits_and_changes_no_score(tmp_path: Path) -> None:
@@ -145,6 +203,28 @@ def test_units_keep_order_sentences_and_bigrams(tmp_path: Path) -> None:
     assert [int(segment.terms[unit]) for unit in units] == expected
     assert [bool(flag & keyword_writer.SENTENCE_BEGINS) for flag in flags] == [True, True, False, True, False]
     assert [bool(flag & keyword_writer.ADJOINS) for flag in flags] == [False, False, True, False, False]
+
+
+def test_a_segment_with_dead_passages_and_none_of_the_terms(tmp_path: Path) -> None:
+    """Terms that only the other segment holds are found there, and counted there alone."""
+    other = built(tmp_path / "other", [KeywordEntry("", "", "显存")] * 3)
+    some = built(tmp_path / "some", passages(5))
+    searcher = KeywordSearcher([(other, np.array([True, False, True])), (some, all_live(some))])
+    assert {match.segment for match in searcher.search(query_terms("文档"), 9)} <= {1}
+    assert searcher.holders(query_terms("zzzyyy")).tolist() == [0]
+
+
+def test_an_open_segment_outlives_its_files_and_keeps_none_open_for_ever(tmp_path: Path) -> None:
+    """Units are read after the names are gone, as gc leaves them; a segment that is dropped closes its files."""
+    before = len(os.listdir("/proc/self/fd"))
+    segment = built(tmp_path / "a", passages(5))
+    expected = segment.units_of(2)[0].tolist()
+    shutil.rmtree(tmp_path / "a")
+    assert segment.units_of(2)[0].tolist() == expected
+    assert expected
+    del segment
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""A segment of keyword statistics on disk.
+
+A segment is an inverted index in compressed sparse rows, one NumPy file an array:
+
+    terms.npy      (t,) uint64   distinct terms, ascending
+    offsets.npy    (t + 1,) int64   the postings of term i are [offsets[i], offsets[i + 1])
+    postings.npy   (p,) uint32   positions of passages, ascending within a term
+    counts.npy     (p,) uint8    how often the term occurs in the passage, at most 255
+    lengths.npy    (n,) uint32   terms in each passage, repeats included
+    units.npy      (u,) uint32   units of all passages in order, as indexes into terms
+    unit_flags.npy (u,) uint8    bit 0: a sentence begins here; bit 1: makes a bigram with the unit before
+    unit_offsets.npy (n + 1,) int64   the units of passage i are [unit_offsets[i], unit_offsets[i + 1])
+
+All are mapped, but for units and their flags: of those each question wants a few hundred bytes at thirty places, and
+every place that is mapped brings in 64 KiB, which within a thousand questions would be all of a gigabyte.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.errors import DamagedError
+from indexes.keyword_writer import FILES
+
+Ids = NDArray[np.uint64]
+_READ = ("units", "unit_flags")
+
+
+class _FileArray:
+    """A one-dimensional NumPy file of which parts are read as they are asked for. Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        self.size = int(mapped.size)
+        self._dtype = mapped.dtype
+        self._begin = int(mapped.offset)
+        self._path = path
+        # Kept open, for gc may remove the name, and closed with this object.
+        self._descriptor = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def part(self, begin: int, end: int) -> NDArray[Any]:
+        """Return the elements [begin, end). Raise DamagedError where the file has become shorter."""
+        width = self._dtype.itemsize
+        content = os.pread(self._descriptor, (end - begin) * width, self._begin + begin * width)
+        if len(content) != (end - begin) * width:
+            raise DamagedError(f"{self._path} is cut short: run `kb verify`")
+        return np.frombuffer(content, dtype=self._dtype)
+
+
+class KeywordSegment:
+    """A folder of keyword files opened for searching."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]], units: _FileArray, unit_flags: _FileArray) -> None:
+        self.terms: Ids = arrays["terms"]
+        self.offsets: NDArray[np.int64] = arrays["offsets"]
+        self.postings: NDArray[np.uint32] = arrays["postings"]
+        self.counts: NDArray[np.uint8] = arrays["counts"]
+        self.lengths: NDArray[np.uint32] = arrays["lengths"]
+        self.unit_offsets: NDArray[np.int64] = arrays["unit_offsets"]
+        self._units = units
+        self._unit_flags = unit_flags
+
+    @classmethod
+    def open(cls, folder: Path) -> KeywordSegment:
+        """Open the files in `folder`. DamagedError where one is missing, cut short or inconsistent."""
+        try:
+            arrays = {
+                name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+                for name in FILES
+                if name not in _READ
+            }
+            units, unit_flags = (_FileArray(folder / f"{name}.npy") for name in _READ)
+        except (OSError, ValueError) as error:
+            raise DamagedError(f"the keyword files in {folder} cannot be opened: run `kb verify`") from error
+        segment = cls(arrays, units, unit_flags)
+        if (
+            segment.offsets.size != segment.terms.size + 1
+            or segment.unit_offsets.size != segment.count + 1
+            or segment.postings.size != int(segment.offsets[-1])
+            or segment.counts.size != segment.postings.size
+            or units.size != int(segment.unit_offsets[-1])
+            or unit_flags.size != units.size
+        ):
+            raise DamagedError(f"the keyword files in {folder} do not fit together: run `kb verify`")
+        return segment
+
+    @property
+    def count(self) -> int:
+        """The number of passages."""
+        return int(self.lengths.size)
+
+    def locate(self, terms: Ids) -> NDArray[np.int64]:
+        """Return the index into `self.terms` of each of `terms` (m,), or -1 where the segment lacks it."""
+        if not self.terms.size:
+            return np.full(terms.size, -1, dtype=np.int64)
+        places = np.searchsorted(self.terms, terms)
+        places[places == self.terms.size] = 0
+        return np.where(self.terms[places] == terms, places, -1).astype(np.int64)
+
+    def postings_of(self, place: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+        """Return the positions that hold the term at `place`, ascending, and how often each does."""
+        extent = slice(int(self.offsets[place]), int(self.offsets[place + 1]))
+        return self.postings[extent], self.counts[extent]
+
+    def units_of(self, position: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+        """Return the units of a passage in order, as indexes into `terms`, and their flags."""
+        begin, end = int(self.unit_offsets[position]), int(self.unit_offsets[position + 1])
+        return self._units.part(begin, end), self._unit_flags.part(begin, end)
