@@ -122,9 +122,13 @@ def _engine_detail(settings: Settings) -> str:
         return f"qwen, {place}; {_memory(place, settings)}"
     if engine.name == "openai":
         from kb.cli.probes import reach
+        from kb.making import server_addresses
 
-        models = reach(engine.base_url, engine.api_key_env)
-        return f"openai at {engine.base_url}" + (f", which serves {', '.join(models)}" if models else "")
+        found = []
+        for address in server_addresses(engine):
+            models = reach(address.base_url, address.api_key, engine.ca_file)
+            found.append(address.base_url + (f", which serves {', '.join(models)}" if models else ""))
+        return f"openai at {'; '.join(found)}"
     return "extractive, needs no model"
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import socket
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import httpx
+
 from indexes.errors import EngineUnavailableError
+from kb.engines.inquiry import Inquiry
+from kb.engines.tls import trust
 
 # Port and the server that usually listens there, with the name of its dialect.
 PORTS = {
@@ -23,7 +23,7 @@ PORTS = {
 }
 _CONNECT_SECONDS = 0.3
 _READ_SECONDS = 2.0
-_MOST_BYTES = 1 << 20
+_REACH_SECONDS = 3.0
 _SHOWN_MODELS = 5
 
 
@@ -44,32 +44,31 @@ def find_servers(ports: dict[int, str] | None = None) -> list[Server]:
     return [server for server in found if server is not None]
 
 
-def reach(base_url: str, api_key_env: str) -> tuple[str, ...]:
+def reach(base_url: str, api_key: str | None = None, ca_file: str = "") -> tuple[str, ...]:
     """Return the models that a configured server lists; raise EngineUnavailableError where it cannot be reached.
 
     A server that is there but lists no models, as some do not, gives an empty tuple.
     """
-    key = os.environ.get(api_key_env, "") if api_key_env else ""
+    inquiry = Inquiry(base_url, api_key, trust(ca_file), _REACH_SECONDS, _READ_SECONDS)
     try:
-        return _models(base_url.rstrip("/") + "/models", key)
-    except urllib.error.HTTPError as error:
-        if error.code in (401, 403):
-            raise EngineUnavailableError(f"{base_url} refuses the key (engine.api_key_env)") from error
-        return ()
-    except ValueError:
-        return ()
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise EngineUnavailableError(f"{base_url} cannot be reached: {reason}; start the server") from error
+        status, told = inquiry.get_with_status("/v1/models")
+    except httpx.HTTPError as error:
+        raise EngineUnavailableError(f"{base_url} cannot be reached: {error}; start the server") from error
+    if status in (401, 403):
+        raise EngineUnavailableError(f"{base_url} refuses the key (engine.api_key_env)")
+    return _ids(told) or ()
 
 
 def _probe(port: int, dialect: str) -> Server | None:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_SECONDS):
             pass
-        models = _models(f"http://127.0.0.1:{port}/v1/models", "")
-    except (OSError, ValueError):
+        inquiry = Inquiry(f"http://127.0.0.1:{port}/v1", None, False, _CONNECT_SECONDS, _READ_SECONDS)
+        models = _ids(inquiry.get("/v1/models"))
+    except (OSError, httpx.HTTPError):
         # Nothing listens there, or something that is no such server: that is the usual case, and no finding.
+        return None
+    if models is None:
         return None
     model = models[0] if models else "MODEL"
     advice = (
@@ -79,15 +78,9 @@ def _probe(port: int, dialect: str) -> Server | None:
     return Server(port, models, advice)
 
 
-def _models(address: str, key: str) -> tuple[str, ...]:
-    """Return the ids that GET /v1/models lists. Raise OSError, or ValueError for an answer of another form."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    request = urllib.request.Request(address, headers=headers)  # noqa: S310  # the settings allow only http and https
-    # Without proxies: what is looked for is on this machine or in its network.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=_READ_SECONDS) as response:
-        answer = json.loads(response.read(_MOST_BYTES))
-    entries = answer.get("data") if isinstance(answer, dict) else None
+def _ids(told: object) -> tuple[str, ...] | None:
+    """Return the ids of a list of models in OpenAI's form, None for anything else."""
+    entries = told.get("data") if isinstance(told, dict) else None
     if not isinstance(entries, list):
-        raise ValueError("not a list of models")
+        return None
     return tuple(str(entry["id"]) for entry in entries if isinstance(entry, dict) and "id" in entry)

@@ -18,6 +18,7 @@ def status(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
         current = next((row for row in store.versions() if row.current), None)
         embedding, engine = application.settings.embedding, application.settings.engine
         made_by = store.made_by()
+        served = ", ".join([engine.base_url] if engine.base_url else [one.base_url for one in engine.endpoints])
         name, path, size = application.name(kb), store.path, _folder_bytes(store.path)
     # What the vectors were made by, which may be another embedder than the one configured now.
     embedder = embedding.name if made_by is None else made_by.name
@@ -35,7 +36,7 @@ def status(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
                 "pending": counts.pending,
                 "bytes": size,
                 "embedding": {"name": embedder, "model": model or None},
-                "engine": {"name": engine.name, "model": engine.model or None, "base_url": engine.base_url or None},
+                "engine": {"name": engine.name, "model": engine.model or None, "base_url": served or None},
                 "last_published": published,
             }
         )
@@ -51,7 +52,7 @@ def status(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
             ("not published", f"{counts.pending} documents: run kb ingest again" if counts.pending else None),
             ("size", output.size(size)),
             ("embedder", f"{embedder} {model}"),
-            ("engine", f"{engine.name} {engine.model} {engine.base_url}"),
+            ("engine", f"{engine.name} {engine.model} {served}"),
             ("last published", published or "never"),
         )
     )

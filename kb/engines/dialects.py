@@ -1,76 +1,67 @@
-"""Dialects: what each server wants beyond the standard fields, and what it calls them."""
+"""Dialects: what each server wants beyond the standard fields, what it calls them, and what it tells of itself."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from indexes.errors import ConfigurationError, EngineUnavailableError
+from kb.engines import dialect_bodies as bodies
+from kb.engines import server_facts as facts
 from kb.engines.base import GenerationOptions
+from kb.engines.dialect_bodies import Body, Extras
+from kb.engines.dialect_parts import Part, error_text, ollama_part, openai_part, tgi_part
+from kb.engines.inquiry import root_of
 from kb.records import Message
 
-Body = dict[str, Any]
-Extras = Callable[[GenerationOptions], Body]
 _OLLAMA_PORT = 11434
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one message of a stream holds: answer text, token counts, and whether the answer ends with it."""
-
-    text: str = ""
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    done: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Dialect:
-    """How to ask one kind of server. `raises_context` tells a user how to give it a larger context."""
+    """How to ask one kind of server. `raises_context` tells a user how to give it a larger context.
+
+    `route` says which interface is spoken: OpenAI's, Ollama's `/api/chat` or TGI's `/generate_stream`. `context` asks
+    the server for the size of its context, `count` for the tokens of a prompt (or at least of its texts).
+    """
 
     name: str
     raises_context: str
-    extras: Extras = lambda options: {}
+    extras: Extras = bodies.no_extras
     asks_usage: bool = True
     fixed_model: str = ""
-    native_ollama: bool = False
+    route: Literal["openai", "ollama", "tgi"] = "openai"
+    context: facts.Context = facts.no_context
+    count: facts.Count = facts.no_count
+
+    @property
+    def marks_end(self) -> bool:
+        """Whether this kind of server always says that an answer is complete; an unknown one may not."""
+        return self.name != "openai"
+
+    @property
+    def is_lines(self) -> bool:
+        """Whether the stream is JSON lines instead of server-sent events."""
+        return self.route == "ollama"
 
     def url(self, base_url: str) -> str:
         """Return the address to post to; a base URL without a path gets `/v1`."""
+        if self.route != "openai":
+            return root_of(base_url) + ("/api/chat" if self.route == "ollama" else "/generate_stream")
         base = base_url.rstrip("/")
-        if self.native_ollama:
-            return base.removesuffix("/v1").removesuffix("/api") + "/api/chat"
-        path = urlsplit(base).path
-        return f"{base}/chat/completions" if path else f"{base}/v1/chat/completions"
+        return f"{base}/chat/completions" if urlsplit(base).path else f"{base}/v1/chat/completions"
 
     def body(self, model: str, messages: Sequence[Message], options: GenerationOptions, window: int) -> Body:
         """Return the request. `options.max_new_tokens` must fit the window already."""
-        turns = [{"role": message.role, "content": _sendable(message.content)} for message in messages]
-        if self.native_ollama:
-            return {
-                "model": model,
-                "messages": turns,
-                "stream": True,
-                "think": False,
-                "options": {"num_ctx": window, "num_predict": options.max_new_tokens, **_ollama_sampling(options)},
-            }
-        body: Body = {
-            "model": model or self.fixed_model or "default",
-            "messages": turns,
-            "stream": True,
-            "max_tokens": options.max_new_tokens,
-            "temperature": options.temperature,
-        }
-        if options.temperature > 0:
-            body["top_p"] = options.top_p
-        if options.seed is not None:
-            body["seed"] = options.seed
-        if self.asks_usage:
-            body["stream_options"] = {"include_usage": True}
-        return body | self.extras(options)
+        if self.route == "ollama":
+            return bodies.ollama_body(model, messages, options, window)
+        if self.route == "tgi":
+            return bodies.tgi_body(messages, options)
+        standard = bodies.openai_body(model or self.fixed_model or "default", messages, options, self.asks_usage)
+        return standard | self.extras(options)
 
     def read(self, message: str) -> Part:
         """Return what a message of the stream holds; raise EngineUnavailableError where it reports an error."""
@@ -82,12 +73,9 @@ class Dialect:
             raise EngineUnavailableError("the server sent JSON that is no message of a chat")
         if error := error_text(value):
             raise EngineUnavailableError(f"the server reported: {error}")
-        return _ollama_part(value) if self.native_ollama else _openai_part(value)
-
-
-def minimal_body(body: Body) -> Body:
-    """Return `body` with nothing but what every server has known from the first, for one that refuses the rest."""
-    return {key: body[key] for key in ("model", "messages", "stream", "max_tokens", "temperature") if key in body}
+        if self.route == "ollama":
+            return ollama_part(value)
+        return tgi_part(value) if self.route == "tgi" else openai_part(value)
 
 
 def dialect_of(name: str, base_url: str) -> Dialect:
@@ -104,88 +92,71 @@ def dialect_of(name: str, base_url: str) -> Dialect:
     return found
 
 
-def error_text(value: Mapping[str, Any]) -> str:
-    """Return the message of an error body in any of the shapes that servers use, or "" where there is none."""
-    error = value.get("error")
-    for found in (error.get("message") if isinstance(error, dict) else error, value.get("detail")):
-        if found:
-            return " ".join((found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)).split())[:300]
-    return json.dumps(error)[:300] if error else ""
-
-
-def _openai_part(value: Mapping[str, Any]) -> Part:
-    usage = value.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
-    choices = value.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    said = choice.get("delta") or choice.get("message") or {}
-    text = said.get("content") if isinstance(said, dict) else None
-    return Part(
-        text if isinstance(text, str) else "",
-        _count(counts.get("prompt_tokens")),
-        _count(counts.get("completion_tokens")),
-        choice.get("finish_reason") is not None,
-    )
-
-
-def _ollama_part(value: Mapping[str, Any]) -> Part:
-    said = value.get("message")
-    text = said.get("content") if isinstance(said, dict) else None
-    return Part(
-        text if isinstance(text, str) else "",
-        _count(value.get("prompt_eval_count")),
-        _count(value.get("eval_count")),
-        value.get("done") is True,
-    )
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _sendable(text: str) -> str:
-    """Lone surrogates cannot be sent as UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _ollama_sampling(options: GenerationOptions) -> Body:
-    sampling: Body = {
-        "temperature": options.temperature,
-        "top_p": options.top_p,
-        "top_k": options.top_k,
-        "repeat_penalty": options.repetition_penalty,
-    }
-    return sampling if options.seed is None else sampling | {"seed": options.seed}
-
-
-def _top_level(options: GenerationOptions) -> Body:
-    return {"top_k": options.top_k, "repetition_penalty": options.repetition_penalty}
-
-
-def _without_thinking(options: GenerationOptions) -> Body:
-    return {**_top_level(options), "chat_template_kwargs": {"enable_thinking": False}}
-
-
-def _llama_cpp(options: GenerationOptions) -> Body:
-    return {"top_k": options.top_k, "repeat_penalty": options.repetition_penalty}
-
-
-def _transformers(options: GenerationOptions) -> Body:
-    return {"chat_template_kwargs": {"enable_thinking": False}}
-
-
+_TGI_CONTEXT = "start TGI with larger --max-input-tokens and --max-total-tokens"
 DIALECTS: Final[Mapping[str, Dialect]] = {
     dialect.name: dialect
     for dialect in (
         Dialect("openai", "give the server a larger context"),
-        Dialect("vllm", "start vLLM with a larger --max-model-len", _without_thinking),
-        Dialect("sglang", "start SGLang with a larger --context-length", _without_thinking),
-        Dialect("tgi", "start TGI with larger --max-input-tokens and --max-total-tokens", fixed_model="tgi"),
-        Dialect("llama.cpp", "start llama-server with a larger -c", _llama_cpp),
-        Dialect("ollama", "raise engine.window, which is sent as num_ctx", native_ollama=True),
-        Dialect("lmstudio", "load the model in LM Studio with a larger context length", _llama_cpp),
-        Dialect("llamafile", "start llamafile with a larger -c", _llama_cpp),
-        Dialect("text-generation-webui", "start the web UI with a larger --ctx-size", _top_level),
-        Dialect("transformers", "use a model with a larger context", _transformers, asks_usage=False),
+        Dialect(
+            "vllm",
+            "start vLLM with a larger --max-model-len",
+            bodies.without_thinking,
+            context=facts.listed_context,
+            count=facts.vllm_count,
+        ),
+        Dialect(
+            "sglang",
+            "start SGLang with a larger --context-length",
+            bodies.without_thinking,
+            context=facts.listed_context,
+            count=facts.sglang_count,
+        ),
+        Dialect("tgi", _TGI_CONTEXT, fixed_model="tgi", context=facts.tgi_context, count=facts.tgi_count),
+        Dialect("tgi-native", _TGI_CONTEXT, route="tgi", context=facts.tgi_context, count=facts.tgi_count),
+        Dialect(
+            "llama.cpp",
+            "start llama-server with a larger -c",
+            bodies.llama_cpp,
+            context=facts.llama_cpp_context,
+            count=facts.llama_cpp_count,
+        ),
+        Dialect(
+            "llama-cpp-python",
+            "start llama_cpp.server with a larger --n_ctx",
+            bodies.llama_cpp,
+            count=facts.llama_cpp_python_count,
+        ),
+        Dialect(
+            "ollama",
+            "raise engine.window, which is sent as num_ctx, or take a model with a larger context",
+            route="ollama",
+            context=facts.ollama_context,
+        ),
+        Dialect(
+            "lmstudio",
+            "load the model in LM Studio with a larger context length",
+            bodies.llama_cpp,
+            context=facts.lmstudio_context,
+        ),
+        Dialect(
+            "llamafile",
+            "start llamafile with a larger -c",
+            bodies.llama_cpp,
+            context=facts.llama_cpp_context,
+            count=facts.llama_cpp_count,
+        ),
+        Dialect(
+            "text-generation-webui",
+            "start the web UI with a larger --ctx-size",
+            bodies.top_level,
+            count=facts.webui_count,
+        ),
+        Dialect("transformers", "use a model with a larger context", bodies.template_only, asks_usage=False),
+        Dialect(
+            "qwen-openai-api",
+            "raise max_window_size in the model's generation_config.json",
+            bodies.top_k_only,
+            asks_usage=False,
+        ),
     )
 }

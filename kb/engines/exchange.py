@@ -13,6 +13,9 @@ from typing import Any
 
 import httpx
 
+from indexes.errors import EngineUnavailableError
+from kb.engines.deadlines import Watch
+
 _WRITE_SECONDS = 30.0
 _LARGEST_ERROR_BODY = 1 << 16
 _POLL_SECONDS = 0.05
@@ -44,20 +47,28 @@ class Exchange:
     Proxies named in the environment are not used: what is sent are the organisation's documents.
     """
 
-    def __init__(self, url: str, body: bytes, headers: dict[str, str], timeout: httpx.Timeout) -> None:
+    def __init__(
+        self, url: str, body: bytes, headers: dict[str, str], connect_seconds: float, trust: ssl.SSLContext
+    ) -> None:
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._left = threading.Event()
         self._socket: socket.socket | None = None
-        self._request = (url, body, headers, timeout)
+        self._request = (url, body, headers, connect_seconds, trust)
         threading.Thread(target=self._run, name="openai-exchange", daemon=True).start()
 
-    def read(self, cancel: threading.Event) -> Iterator[Item]:
-        """Yield the head, the pieces of the body, and the end; stop without a word once `cancel` is set."""
+    def read(self, cancel: threading.Event, watch: Watch) -> Iterator[Item]:
+        """Yield the head, the pieces of the body, and the end; stop without a word once `cancel` is set.
+
+        Raises EngineUnavailableError where `watch` says that it takes too long, also where signs of life keep coming.
+        """
         while not cancel.is_set():
+            if overrun := watch.overrun():
+                raise EngineUnavailableError(f"{self._request[0]}: {overrun}")
             try:
                 item = self._items.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 continue
+            watch.heard()
             yield item
             if isinstance(item, End):
                 return
@@ -79,10 +90,11 @@ class Exchange:
             self._items.put(End(error))
 
     def _post(self) -> None:
-        url, body, headers, timeout = self._request
-        context = ssl.create_default_context() if url.startswith("https:") else False
+        url, body, headers, connect_seconds, trust = self._request
+        # Silence is watched by the reader, which cuts the connection off.
+        timeout = httpx.Timeout(None, connect=connect_seconds, write=_WRITE_SECONDS)
         with (
-            httpx.Client(timeout=timeout, verify=context, trust_env=False, follow_redirects=False) as client,
+            httpx.Client(timeout=timeout, verify=trust, trust_env=False, follow_redirects=False) as client,
             client.stream(
                 "POST", url, content=body, headers=headers, extensions={"trace": self._connected}
             ) as response,
@@ -114,8 +126,3 @@ def _seconds(value: str | None) -> float | None:
         return max(0.0, float(value)) if value else None
     except ValueError:
         return None
-
-
-def make_timeout(connect_seconds: float, read_seconds: float) -> httpx.Timeout:
-    """Return the limits: on connecting, and on the silence between two pieces of the response."""
-    return httpx.Timeout(read_seconds, connect=connect_seconds, write=_WRITE_SECONDS, pool=connect_seconds)

@@ -1,86 +1,56 @@
-"""The engine that asks an OpenAI-compatible server: vLLM, SGLang, TGI, llama.cpp, Ollama, LM Studio and others."""
+"""The engine that asks OpenAI-compatible servers: vLLM, SGLang, TGI, llama.cpp, Ollama, LM Studio and others."""
 
 from __future__ import annotations
 
 import json
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from urllib.parse import SplitResult, urlsplit
+from typing import Final
 
-import httpx
-
-from indexes.errors import ConfigurationError, EngineUnavailableError, UsageError
+from indexes.errors import EngineUnavailableError, UsageError
+from kb.engines.attempt import Attempt
 from kb.engines.base import GenerationOptions
-from kb.engines.dialects import Body, Part, dialect_of, error_text, minimal_body
-from kb.engines.exchange import End, Exchange, Head, make_timeout
-from kb.engines.sse import LONGEST_LINE, events, lines
-from kb.engines.thinking import ThinkFilter
-from kb.engines.token_estimate import estimate_tokens, least_tokens
+from kb.engines.context_guard import ContextGuard
+from kb.engines.deadlines import Deadline, Limits
+from kb.engines.dialect_bodies import Body, minimal_body
+from kb.engines.endpoints import Endpoint, EndpointPool, ServerAddress
+from kb.engines.exchange import Exchange
+from kb.engines.failures import Failure, FieldsRefused
+from kb.engines.inquiry import Inquiry
+from kb.engines.tls import trust
+from kb.engines.token_estimate import estimate_tokens
 from kb.records import Message, Prompt, Usage
 
 _LOG = logging.getLogger(__name__)
-_BACK_OFF_SECONDS = (0.4, 1.2)
-_LONGEST_RETRY_AFTER = 10.0
-_BUSY = frozenset({429, 502, 503, 504})
-# Under this many tokens a prompt is not cut by any server, and estimates are too rough to accuse one.
-_LEAST_ALARM = 200
-
-
-class _Retry(Exception):
-    """Nothing of an answer has come; trying again may help."""
-
-    def __init__(self, error: EngineUnavailableError, after: float | None = None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.after = after
-
-
-class _Refused(Exception):
-    """The server does not like the request's fields (400 or 422)."""
-
-    def __init__(self, error: EngineUnavailableError) -> None:
-        super().__init__(str(error))
-        self.error = error
+_BACK_OFF_SECONDS: Final = (0.4, 1.2)
+_LONGEST_RETRY_AFTER: Final = 10.0
+# Questions about the context are answered at once by a server that is alive.
+_INQUIRY_SECONDS: Final = 3.0
+_LONGEST_MESSAGE: Final = 600
 
 
 class OpenAIEngine:
-    """Streams answers from `base_url`. Nothing is sent before the first question, and `/v1/models` is never needed.
+    """Streams answers from one server or several. Nothing is sent before the first question.
 
-    `dialect` names the kind of server ("auto": only standard fields; Ollama is known by its port); `window` is the
-    context the server has, in tokens, or with Ollama the one it is told to have. `connect_seconds` bounds connecting,
-    `read_seconds` the silence between two pieces. The server's tokenizer is out of reach, so tokens are estimated.
+    Of several, the sound one with the fewest answers running is asked; where a server fails before its answer has
+    begun the next is, and the failed one is left alone for a while. Once text has come nothing is asked twice.
+    `window` is the context that servers have, in tokens, or that Ollama is told to have; `ca_file` names authorities
+    to trust beside the system's. The tokenizer is out of reach, so tokens are estimated; the guard against cut
+    prompts asks the server's own where the dialect has a route for it.
     """
 
     name = "openai"
 
     def __init__(
-        self,
-        base_url: str,
-        model: str,
-        *,
-        api_key: str | None = None,
-        dialect: str = "auto",
-        window: int = 8192,
-        connect_seconds: float = 5.0,
-        read_seconds: float = 120.0,
+        self, servers: Sequence[ServerAddress], *, window: int = 8192, limits: Limits = Limits(), ca_file: str = ""
     ) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or not _has_sound_port(parts):
-            raise ConfigurationError("engine.base_url must be an address such as http://127.0.0.1:8000/v1")
-        if parts.username is not None or parts.password is not None:
-            raise ConfigurationError("engine.base_url must not hold a password: name a variable in engine.api_key_env")
-        if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
-            raise ConfigurationError("the API key holds characters that cannot be sent in a header")
-        self._dialect = dialect_of(dialect, base_url)
-        self._tolerant = dialect == "auto"
-        self._url = self._dialect.url(base_url)
-        self._model = model
-        self._api_key = api_key
+        self._pool = EndpointPool(servers)
         self._window = window
-        self._timeout = make_timeout(connect_seconds, read_seconds)
-        self._read_seconds = read_seconds
+        self._limits = limits
+        self._trust = trust(ca_file)
+        self._guards = {endpoint: self._guard(endpoint) for endpoint in self._pool.endpoints}
         self._running: set[Exchange] = set()
         self._closing = threading.Lock()
 
@@ -96,9 +66,10 @@ class OpenAIEngine:
     def stream(self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event) -> Iterator[str | Usage]:
         """Yield pieces of the answer without any `<think>` block, and its `Usage` where the server tells it.
 
-        Tries again, at most twice, where nothing has come yet and the server is busy or could not be reached. The
-        connection is cut as soon as `cancel` is set or the reader leaves. Raises UsageError where the prompt cannot fit
-        the window, EngineUnavailableError for all that goes wrong with the server, also where it cut the prompt.
+        Each server is asked once, and those that were busy or could not be reached twice more with pauses, as long as
+        nothing of an answer has come. The connection is cut as soon as `cancel` is set or the reader leaves. Raises
+        UsageError where the prompt cannot fit the window, EngineUnavailableError for all that goes wrong with the
+        servers, also where one cut the prompt.
         """
         room = self._window - self.count_tokens(prompt.messages)
         if room < 1:
@@ -107,22 +78,32 @@ class OpenAIEngine:
                 "retrieval.top_k, shorten the question, or raise engine.window if the server's context is larger"
             )
         options = replace(options, max_new_tokens=min(options.max_new_tokens, room))
-        body = self._dialect.body(self._model, prompt.messages, options, self._window)
+        deadline = Deadline(self._limits)
         waits = iter(_BACK_OFF_SECONDS)
+        untried = set(self._pool.endpoints)
+        again: dict[Endpoint, Failure] = {}
+        failures: dict[Endpoint, Failure] = {}
         while not cancel.is_set():
+            endpoint = self._pool.take(untried)
             try:
-                yield from self._attempt(body, prompt, cancel)
+                yield from self._ask(endpoint, prompt, options, deadline, cancel)
+                self._pool.succeeded(endpoint)
                 return
-            except _Refused as refused:
-                if body == minimal_body(body) or not self._tolerant:
-                    raise refused.error from None
-                _LOG.info("%s; asking again with fewer fields", refused.error)
-                body = minimal_body(body)
-            except _Retry as retry:
-                wait = next(waits, None)
-                if wait is None:
-                    raise retry.error from None
-                cancel.wait(min(_LONGEST_RETRY_AFTER, max(wait, retry.after or 0.0)))
+            except Failure as failure:
+                self._pool.failed(endpoint, failure)
+                failures[endpoint] = failure
+                if failure.repeat:
+                    again[endpoint] = failure
+            finally:
+                self._pool.give_back(endpoint)
+            untried.discard(endpoint)
+            if untried and deadline.left > 0:
+                _LOG.warning("%s; asking another server", failures[endpoint].error)
+                continue
+            wait = next(waits, None)
+            if not again or wait is None or not self._pause(wait, again, deadline, cancel):
+                raise _all_failed(list(failures.values()))
+            untried, again = set(again), {}
 
     def close(self) -> None:
         """Cut off all running answers."""
@@ -131,146 +112,72 @@ class OpenAIEngine:
         for exchange in running:
             exchange.close()
 
-    def _attempt(self, body: Body, prompt: Prompt, cancel: threading.Event) -> Iterator[str | Usage]:
+    def _pause(self, wait: float, again: dict[Endpoint, Failure], deadline: Deadline, cancel: threading.Event) -> bool:
+        """Wait before the next round, as long as the servers ask for; return False where no time is left for one."""
+        asked = min(failure.after or 0.0 for failure in again.values())
+        wait = min(_LONGEST_RETRY_AFTER, max(wait, asked))
+        if wait >= deadline.left:
+            return False
+        cancel.wait(wait)
+        return True
+
+    def _ask(
+        self,
+        endpoint: Endpoint,
+        prompt: Prompt,
+        options: GenerationOptions,
+        deadline: Deadline,
+        cancel: threading.Event,
+    ) -> Iterator[str | Usage]:
+        fit = self._guards[endpoint].before(prompt.messages, options.max_new_tokens)
+        options = replace(options, max_new_tokens=min(options.max_new_tokens, fit.room))
+        body = endpoint.dialect.body(endpoint.model, prompt.messages, options, self._window)
+        fewest = minimal_body(body)
+        if endpoint.only_fewest_fields:
+            body = fewest
+        try:
+            attempt = yield from self._attempt(endpoint, body, deadline, cancel)
+        except FieldsRefused as refused:
+            if not endpoint.tolerant or body == fewest:
+                raise
+            _LOG.info("%s; asking again with fewer fields", refused.error)
+            attempt = yield from self._attempt(endpoint, fewest, deadline, cancel)
+            endpoint.only_fewest_fields = True
+        if cancel.is_set():
+            return
+        self._guards[endpoint].after(fit.least, attempt.prompt_tokens)
+        if attempt.usage is not None:
+            yield attempt.usage
+
+    def _attempt(
+        self, endpoint: Endpoint, body: Body, deadline: Deadline, cancel: threading.Event
+    ) -> Generator[str, None, Attempt]:
         headers = {"content-type": "application/json", "accept": "text/event-stream", "accept-encoding": "identity"}
-        if self._api_key:
-            headers["authorization"] = f"Bearer {self._api_key}"
+        if endpoint.api_key:
+            headers["authorization"] = f"Bearer {endpoint.api_key}"
         sent = json.dumps(body, ensure_ascii=False).encode()
-        exchange = Exchange(self._url, sent, headers, self._timeout)
+        exchange = Exchange(endpoint.url, sent, headers, self._limits.connect, self._trust)
         with self._closing:
             self._running.add(exchange)
+        attempt = Attempt(endpoint, exchange, deadline)
         try:
-            yield from self._answer(exchange, prompt, cancel)
+            yield from attempt.read(cancel)
         finally:
             exchange.close()
             with self._closing:
                 self._running.discard(exchange)
+        return attempt
 
-    def _answer(self, exchange: Exchange, prompt: Prompt, cancel: threading.Event) -> Iterator[str | Usage]:
-        shown = ThinkFilter()
-        answered = finished = False
-        prompt_tokens = completion_tokens = None
-        try:
-            for part in self._parts(exchange, cancel):
-                answered = answered or bool(part.text)
-                finished = finished or part.done
-                prompt_tokens = part.prompt_tokens if part.prompt_tokens is not None else prompt_tokens
-                completion_tokens = part.completion_tokens if part.completion_tokens is not None else completion_tokens
-                if text := shown.feed(part.text):
-                    yield text
-        except httpx.HTTPError as error:
-            failure = EngineUnavailableError(f"{self._url}: {self._described(error)}")
-            if answered or isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout):
-                raise failure from error
-            raise _Retry(failure) from error
-        except OSError as error:
-            raise EngineUnavailableError(f"{self._url}: {error}") from error
-        if cancel.is_set():
-            return
-        if not answered and not finished:
-            raise _Retry(EngineUnavailableError(f"{self._url} ended its response without an answer"))
-        if text := shown.finish():
-            yield text
-        self._check_whole(prompt.messages, prompt_tokens)
-        if prompt_tokens is not None and completion_tokens is not None:
-            yield Usage(prompt_tokens, completion_tokens)
-
-    def _parts(self, exchange: Exchange, cancel: threading.Event) -> Iterator[Part]:
-        items = exchange.read(cancel)
-        head = next(items, None)
-        if head is None:
-            return
-        if isinstance(head, End) and head.error is not None:
-            raise head.error
-        if not isinstance(head, Head):
-            raise EngineUnavailableError(f"{self._url} gave no response")
-        if head.status != httpx.codes.OK:
-            self._raise_status(head)
-
-        def pieces() -> Iterator[bytes]:
-            for item in items:
-                if isinstance(item, bytes):
-                    yield item
-                elif isinstance(item, End) and item.error is not None:
-                    raise item.error
-
-        if head.content_type == "application/json" and not self._dialect.native_ollama:
-            # A server that does not stream sends the whole answer as one message.
-            yield self._read(_whole(pieces()))
-            return
-        if head.content_type == "text/html":
-            raise EngineUnavailableError(f"{self._url} sent a web page: is engine.base_url the address of the API?")
-        for message in lines(pieces()) if self._dialect.native_ollama else events(lines(pieces())):
-            if message.strip() == "[DONE]":
-                return
-            if message.strip():
-                yield self._read(message)
-
-    def _read(self, message: str) -> Part:
-        try:
-            return self._dialect.read(message)
-        except EngineUnavailableError as error:
-            raise EngineUnavailableError(f"{self._url}: {self._masked(str(error))}") from None
-
-    def _masked(self, said: str) -> str:
-        return said.replace(self._api_key, "***") if self._api_key else said
-
-    def _raise_status(self, head: Head) -> None:
-        """Raise what a status other than 200 means."""
-        try:
-            value = json.loads(head.error_body)
-        except ValueError:
-            value = None
-        said = self._masked(error_text(value)) if isinstance(value, dict) else ""
-        status = head.status
-        detail = f" ({said})" if said else ""
-        if status in (401, 403):
-            advice = "check the key that engine.api_key_env names" if self._api_key else "set engine.api_key_env"
-            raise EngineUnavailableError(f"{self._url} refused the request with {status}{detail}: {advice}")
-        if status == 404:
-            raise EngineUnavailableError(
-                f"{self._url} answered 404{detail}: check engine.base_url and engine.model ({self._model!r})"
-            )
-        if 300 <= status < 400:
-            raise EngineUnavailableError(f"{self._url} redirects elsewhere ({status}): correct engine.base_url")
-        error = EngineUnavailableError(f"{self._url} answered {status}{detail}")
-        if status in (400, 422):
-            raise _Refused(error)
-        if status in _BUSY:
-            raise _Retry(error, head.retry_after)
-        raise error
-
-    def _check_whole(self, messages: Sequence[Message], prompt_tokens: int | None) -> None:
-        """Raise where the server says that it read far fewer tokens than the prompt must have: it was cut."""
-        least = least_tokens(messages)
-        if prompt_tokens is not None and 0 < prompt_tokens < least and least >= _LEAST_ALARM:
-            raise EngineUnavailableError(
-                f"{self._url} read only {prompt_tokens} tokens of a prompt of at least {least}: it cut the prompt, so "
-                f"the answer is not to be trusted. Lower engine.window, or {self._dialect.raises_context}"
-            )
-
-    def _described(self, error: httpx.HTTPError) -> str:
-        if isinstance(error, httpx.ConnectTimeout):
-            return f"no connection within {self._timeout.connect:g} s: is the server running?"
-        if isinstance(error, httpx.ConnectError):
-            return f"no connection ({error}): is the server running?"
-        if isinstance(error, httpx.ReadTimeout):
-            return f"the server was silent for {self._read_seconds:g} s"
-        return f"the connection broke off ({error or type(error).__name__})"
+    def _guard(self, endpoint: Endpoint) -> ContextGuard:
+        inquiry = Inquiry(
+            endpoint.base_url, endpoint.api_key, self._trust, min(self._limits.connect, 5.0), _INQUIRY_SECONDS
+        )
+        return ContextGuard(endpoint.url, endpoint.model, endpoint.dialect, inquiry, self._window)
 
 
-def _has_sound_port(parts: SplitResult) -> bool:
-    try:
-        return parts.port is None or parts.port > 0
-    except ValueError:
-        return False
-
-
-def _whole(pieces: Iterator[bytes]) -> str:
-    """Return the whole of a body that is small enough to be an answer."""
-    body = b""
-    for piece in pieces:
-        body += piece
-        if len(body) > 4 * LONGEST_LINE:
-            raise EngineUnavailableError("the server sent an answer of more than 4 MiB")
-    return body.decode("utf-8", "replace")
+def _all_failed(failures: Sequence[Failure]) -> EngineUnavailableError:
+    """Return the one error, or what each server said."""
+    if len(failures) == 1:
+        return failures[0].error
+    said = "; ".join(dict.fromkeys(str(failure.error) for failure in failures))
+    return EngineUnavailableError(f"none of {len(failures)} servers answered: {said}"[:_LONGEST_MESSAGE])

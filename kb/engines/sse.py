@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -39,12 +40,15 @@ def lines(pieces: Iterable[bytes]) -> Iterator[str]:
 def events(stream: Iterable[str]) -> Iterator[str]:
     """Yield the data of each server-sent event: comments and other fields are skipped, several data lines are joined.
 
-    An event that the end of the stream cut off is passed on too: some servers leave the last blank line out.
+    An event that the end of the stream cut off is passed on too: some servers leave the last blank line out. The field
+    `error`, by which older versions of llama.cpp report one, is passed on as `{"error": ...}`.
     """
     data: list[str] = []
     size = 0
     for line in stream:
-        if not line:
+        if line.startswith("error:"):
+            yield f'{{"error": {_as_json(line[6:].strip())}}}'
+        elif not line:
             if data:
                 yield "\n".join(data)
             data, size = [], 0
@@ -56,3 +60,11 @@ def events(stream: Iterable[str]) -> Iterator[str]:
                 raise EngineUnavailableError("the server sent an event of more than 1 MiB")
     if data:
         yield "\n".join(data)
+
+
+def _as_json(value: str) -> str:
+    try:
+        json.loads(value)
+    except ValueError:
+        return json.dumps(value or "unknown")
+    return value

@@ -14,7 +14,9 @@ import pytest
 
 from indexes.errors import ConfigurationError, EngineUnavailableError, UsageError
 from kb.engines.base import GenerationOptions
+from kb.engines.deadlines import Limits
 from kb.engines.dialects import DIALECTS
+from kb.engines.endpoints import Endpoint, ServerAddress
 from kb.engines.openai import OpenAIEngine
 from kb.engines.sse import events, lines
 from kb.engines.token_estimate import estimate_tokens, least_tokens
@@ -59,14 +61,17 @@ def prompt(text: str = "问题") -> Prompt:
     return Prompt((Message("system", "规则"), Message("user", text)), (), text, "zh", "test")
 
 
-def engine_for(server: ScriptedServer, dialect: str = "auto", **changes: Any) -> OpenAIEngine:
-    return OpenAIEngine(server.url, "m", dialect=dialect, **changes)
+def engine_for(
+    server: ScriptedServer, dialect: str = "auto", *, window: int = 8192, api_key: str | None = None, idle: float = 120
+) -> OpenAIEngine:
+    return OpenAIEngine([ServerAddress(server.url, "m", dialect, api_key)], window=window, limits=Limits(idle=idle))
 
 
 def ask(engine: OpenAIEngine, options: GenerationOptions = OPTIONS, text: str = "问题") -> tuple[str, Usage | None]:
     items = list(engine.stream(prompt(text), options, threading.Event()))
-    usage = items.pop() if items and isinstance(items[-1], Usage) else None
-    return "".join(str(item) for item in items), usage
+    usages = [item for item in items if isinstance(item, Usage)]
+    assert not usages or items[-1] is usages[0]
+    return "".join(item for item in items if isinstance(item, str)), usages[0] if usages else None
 
 
 USAGE = {"prompt_tokens": 30, "completion_tokens": 4}
@@ -127,11 +132,20 @@ def test_streams_as_it_comes(serve: Serve) -> None:
 def test_dialects(serve: Serve, name: str) -> None:
     """Each dialect posts to its own address; only those that know more fields get more than the standard ones."""
     ollama = name == "ollama"
-    good = replying('{"message": {"content": "好"}}\n', '{"done": true, "prompt_eval_count": 9, "eval_count": 2}\n')
-    server = serve(good if ollama else replying(delta("好")))
+    good = {
+        "ollama": replying('{"message": {"content": "好"}}\n', '{"done": true, "prompt_eval_count": 9}\n'),
+        "tgi-native": replying('data:{"token": {"text": "好"}, "generated_text": "好"}\n\n'),
+    }
+    server = serve(good.get(name, replying(delta("好"), "data: [DONE]\n\n")))
     assert ask(engine_for(server, name, window=4000))[0] == "好"
     asked = server.asked[0]
-    assert asked.path == ("/api/chat" if ollama else "/v1/chat/completions")
+    paths = {"ollama": "/api/chat", "tgi-native": "/generate_stream"}
+    assert asked.path == paths.get(name, "/v1/chat/completions")
+    if name == "tgi-native":
+        assert asked.body["inputs"].endswith("<|im_start|>user\n问题<|im_end|>\n<|im_start|>assistant\n")
+        assert asked.body["parameters"]["max_new_tokens"] == 50
+        assert "truncate" not in asked.body["parameters"]
+        return
     assert asked.body["messages"][1] == {"role": "user", "content": "问题"}
     extra = set(asked.body) - STANDARD
     if name == "openai" or name == "tgi":
@@ -142,6 +156,9 @@ def test_dialects(serve: Serve, name: str) -> None:
         assert asked.body["options"]["repeat_penalty"] == 1.1
     elif name in ("vllm", "sglang"):
         assert extra == {"top_k", "repetition_penalty", "chat_template_kwargs"}
+    elif name == "qwen-openai-api":
+        assert extra == {"top_k"}
+        assert "stream_options" not in asked.body
     elif name == "transformers":
         assert extra == {"chat_template_kwargs"}
         assert "stream_options" not in asked.body
@@ -162,9 +179,12 @@ def test_ollama_stream(serve: Serve) -> None:
 
 def test_ollama_is_known_by_its_port() -> None:
     """The automatic dialect takes Ollama's port for Ollama, with or without /v1, and others for standard servers."""
-    assert OpenAIEngine("http://gpu:11434/v1", "m")._url == "http://gpu:11434/api/chat"
-    assert OpenAIEngine("http://gpu:8000", "m")._url == "http://gpu:8000/v1/chat/completions"
-    assert OpenAIEngine("http://gpu/llm/v1/", "m")._url == "http://gpu/llm/v1/chat/completions"
+    for base_url, posted in (
+        ("http://gpu:11434/v1", "http://gpu:11434/api/chat"),
+        ("http://gpu:8000", "http://gpu:8000/v1/chat/completions"),
+        ("http://gpu/llm/v1/", "http://gpu/llm/v1/chat/completions"),
+    ):
+        assert Endpoint(ServerAddress(base_url, "m")).url == posted
 
 
 def test_greedy_sends_no_top_p(serve: Serve) -> None:
@@ -270,7 +290,7 @@ def test_no_server() -> None:
         port = listener.getsockname()[1]
     begin = time.monotonic()
     with pytest.raises(EngineUnavailableError, match="is the server running"):
-        ask(OpenAIEngine(f"http://127.0.0.1:{port}", "m"))
+        ask(OpenAIEngine([ServerAddress(f"http://127.0.0.1:{port}", "m")]))
     assert time.monotonic() - begin < 5
 
 
@@ -284,7 +304,7 @@ def test_silent_server(serve: Serve) -> None:
         server = serve(script)
         begin = time.monotonic()
         with pytest.raises(EngineUnavailableError, match=r"silent for 0\.3 s"):
-            ask(engine_for(server, read_seconds=0.3))
+            ask(engine_for(server, idle=0.3))
         assert time.monotonic() - begin < 2
         assert len(server.asked) == 1
 
@@ -401,7 +421,7 @@ def test_lone_surrogates_are_sent_as_marks(serve: Serve) -> None:
 def test_wrong_settings(base_url: str, changes: dict[str, Any]) -> None:
     """Addresses, dialects and keys that cannot work are configuration errors, told without the secret."""
     with pytest.raises(ConfigurationError) as raised:
-        OpenAIEngine(base_url, "m", **changes)
+        OpenAIEngine([ServerAddress(base_url, "m", **changes)])
     assert "secret" not in str(raised.value)
 
 

@@ -1,0 +1,65 @@
+"""How long a server may take: to connect, to begin its answer, between two pieces, and for the whole of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds. `first_token` None stands for `idle`; `total` counts from the question, further tries included."""
+
+    connect: float = 5.0
+    first_token: float | None = None
+    idle: float = 120.0
+    total: float = 900.0
+
+
+class Deadline:
+    """The end of one question, over all servers that are tried for it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._ends = time.monotonic() + limits.total
+
+    @property
+    def left(self) -> float:
+        """Return the seconds that are left, under 0 where it is over."""
+        return self._ends - time.monotonic()
+
+
+class Watch:
+    """Watches one response: `heard` whenever anything comes, `begun` when the first of the answer is there."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._sent = self._last = time.monotonic()
+        self._begun = False
+
+    def heard(self) -> None:
+        """Note that bytes came, if only a sign of life."""
+        self._last = time.monotonic()
+
+    def begun(self) -> None:
+        """Note that the answer has begun; from now on only silence counts."""
+        self._begun = True
+
+    def overrun(self) -> str | None:
+        """Return what took too long, None while nothing did."""
+        limits = self._deadline.limits
+        if self._deadline.left <= 0:
+            return f"the answer was not complete within {limits.total:g} s (engine.total_seconds)"
+        if self._begun:
+            silent = time.monotonic() - self._last
+            return (
+                f"the server was silent for {limits.idle:g} s (engine.read_seconds)" if silent > limits.idle else None
+            )
+        first, setting = (
+            (limits.idle, "engine.read_seconds")
+            if limits.first_token is None
+            else (limits.first_token, "engine.first_token_seconds")
+        )
+        if time.monotonic() - self._sent <= first:
+            return None
+        return f"the server was silent for {first:g} s before its first token ({setting})"

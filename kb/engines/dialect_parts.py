@@ -1,0 +1,82 @@
+"""What one message of a server's stream holds, in each of the shapes that servers use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Answer text, token counts, and whether the answer ends here; `thinking`: text that is not to be shown came."""
+
+    text: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    done: bool = False
+    thinking: bool = False
+
+
+def openai_part(value: Mapping[str, Any]) -> Part:
+    """Read a chunk of a chat completion, or a whole one. Reasoning in a field of its own is not shown."""
+    usage = value.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    choices = value.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    said = choice.get("delta") or choice.get("message") or {}
+    said = said if isinstance(said, dict) else {}
+    return Part(
+        _text(said.get("content")),
+        _count(counts.get("prompt_tokens")),
+        _count(counts.get("completion_tokens")),
+        choice.get("finish_reason") is not None,
+        bool(_text(said.get("reasoning_content")) or _text(said.get("reasoning"))),
+    )
+
+
+def ollama_part(value: Mapping[str, Any]) -> Part:
+    """Read a line of Ollama's `/api/chat`."""
+    said = value.get("message")
+    said = said if isinstance(said, dict) else {}
+    return Part(
+        _text(said.get("content")),
+        _count(value.get("prompt_eval_count")),
+        _count(value.get("eval_count")),
+        value.get("done") is True,
+        bool(_text(said.get("thinking"))),
+    )
+
+
+def tgi_part(value: Mapping[str, Any]) -> Part:
+    """Read an event of TGI's `/generate_stream`: one token each, the last with the details."""
+    token = value.get("token")
+    token = token if isinstance(token, dict) else {}
+    details = value.get("details")
+    counts = details if isinstance(details, dict) else {}
+    text = "" if token.get("special") is True else _text(token.get("text"))
+    return Part(
+        text.partition("<|im_end|>")[0],
+        _count(counts.get("input_length")),
+        _count(counts.get("generated_tokens")),
+        value.get("generated_text") is not None or isinstance(details, dict),
+    )
+
+
+def error_text(value: Mapping[str, Any]) -> str:
+    """Return the message of an error body in any of the shapes that servers use, or "" where there is none."""
+    error = value.get("error")
+    stated = value.get("message") if value.get("object") == "error" else None
+    for found in (error.get("message") if isinstance(error, dict) else error, value.get("detail"), stated):
+        if found:
+            return " ".join((found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)).split())[:300]
+    return json.dumps(error)[:300] if error else ""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
