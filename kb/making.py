@@ -107,6 +107,7 @@ def make_run_options(engine: EngineSettings) -> RunOptions:
         window=engine.window,
         slots=engine.slots,
         reserve=engine.reserve_mb * _MEBIBYTE,
+        waiting=engine.waiting,
     )
 
 
@@ -121,6 +122,7 @@ def make_generation_options(engine: EngineSettings) -> GenerationOptions:
         top_k=engine.top_k,
         repetition_penalty=engine.repetition_penalty,
         seed=engine.seed,
+        stop=tuple(engine.stop),
     )
 
 

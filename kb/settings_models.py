@@ -124,6 +124,7 @@ class EngineSettings(Section):
         description="qwen: requests of a whole window that the key-value cache has room for; unset: as many as fit",
     )
     reserve_mb: int = Field(default=1024, ge=0, description="qwen: MiB of memory that stay free beside the model")
+    waiting: int = Field(default=64, ge=1, le=100_000, description="qwen: questions that may wait for their turn")
     max_new_tokens: int = Field(default=512, ge=1, le=131_072, description="tokens of an answer at most")
     temperature: float = Field(default=0.7, ge=0, le=2, description="0 is greedy")
     top_p: float = Field(default=0.8, gt=0, le=1, description="share of the probability mass that is sampled from")
@@ -132,6 +133,7 @@ class EngineSettings(Section):
     seed: int | None = Field(
         default=None, ge=0, lt=2**63, description="for answers that can be repeated; unset: random"
     )
+    stop: list[str] = Field(default_factory=list, description="qwen: an answer ends before the first of these strings")
     connect_seconds: float = Field(default=5.0, gt=0, le=600, description="openai: time to connect")
     first_token_seconds: float | None = Field(
         default=None,

@@ -12,7 +12,10 @@ from kb.records import Message, Prompt, Usage
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """Sampling options. `temperature` 0 is greedy; `max_new_tokens` counts the engine's own tokens."""
+    """Sampling options. `temperature` 0 is greedy; `max_new_tokens` counts the engine's own tokens.
+
+    An answer ends before the first of the strings in `stop`.
+    """
 
     max_new_tokens: int = 512
     temperature: float = 0.7
@@ -20,6 +23,7 @@ class GenerationOptions:
     top_k: int = 20
     repetition_penalty: float = 1.05
     seed: int | None = None
+    stop: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

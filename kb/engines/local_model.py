@@ -2,111 +2,80 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
 from kb.engines.base import GenerationOptions
+from kb.engines.qwen_cache import PromptCaches
+from kb.engines.qwen_lookup import PromptLookup
+from kb.engines.qwen_sampling import Chooser
 
-# Tokens that are proposed at once when the text repeats the prompt, as quoting answers do.
-_LOOKUP_TOKENS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a generation ended: tokens made, or the error that ended it."""
-
-    completion_tokens: int
-    error: BaseException | None = None
+# Tokens of a prompt that are read at once: a request that is cancelled ends within one such step.
+_READ_AT_ONCE: Final = 512
 
 
 class LocalModel:
-    """A loaded model on one device, generating for one request at a time."""
+    """A loaded model on one device, generating for one request at a time; `slots` prompts stay in its memory."""
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    def __init__(self, model: Any, slots: int) -> None:
         self._model = model
-        self._tokenizer = tokenizer
+        self._caches = PromptCaches(model.config, slots)
+        self._ends = frozenset(model.generation_config.eos_token_id)
         self.device: torch.device = model.device
+        self.vocabulary: int = model.config.get_text_config().vocab_size
 
     def generate(
         self,
         prompt: list[int],
         options: GenerationOptions,
-        pieces: queue.SimpleQueue[str | Outcome],
+        emit: Callable[[list[int]], None],
         stopped: Callable[[], bool],
-    ) -> None:
-        """Put the pieces of the answer into `pieces`, and at the very end one `Outcome`; never raise.
+    ) -> int:
+        """Hand the tokens of the answer to `emit` as they come, and return how many there were.
 
-        `stopped` is asked after each step.
+        `stopped` is asked before each step. The answer is the same with and without guessing and kept caches.
         """
-        outcome = Outcome(0, RuntimeError("the generation ended without a result"))
-        try:
-            if options.seed is not None:
-                torch.manual_seed(options.seed)
-            ids = torch.tensor([prompt], device=self.device)
-            with torch.inference_mode():
-                made = self._model.generate(
-                    ids,
-                    attention_mask=torch.ones_like(ids),
-                    generation_config=self._generation_config(options),
-                    streamer=_QueueStreamer(self._tokenizer, pieces),
-                    stopping_criteria=StoppingCriteriaList([_Stopped(stopped)]),
-                )
-            outcome = Outcome(int(made.shape[1]) - len(prompt))
-        except BaseException as error:  # whatever happens on this thread is raised on the reader's
-            outcome = Outcome(0, error)
-        finally:
-            pieces.put(outcome)
+        with torch.inference_mode():
+            return self._generate(prompt, options, emit, stopped)
 
-    def _generation_config(self, options: GenerationOptions) -> GenerationConfig:
-        base = self._model.generation_config
-        common = {
-            "max_new_tokens": options.max_new_tokens,
-            "repetition_penalty": options.repetition_penalty,
-            "eos_token_id": base.eos_token_id,
-            "pad_token_id": base.pad_token_id,
-        }
-        if options.temperature > 0:
-            return GenerationConfig(
-                **common,
-                do_sample=True,
-                temperature=options.temperature,
-                top_p=options.top_p,
-                top_k=max(0, options.top_k),
-            )
-        if self.device.type == "cpu":
-            # Several tokens a step where the answer copies the passages; the result is that of plain greedy search.
-            return GenerationConfig(**common, do_sample=False, prompt_lookup_num_tokens=_LOOKUP_TOKENS)
-        return GenerationConfig(**common, do_sample=False)
+    def _generate(
+        self,
+        prompt: list[int],
+        options: GenerationOptions,
+        emit: Callable[[list[int]], None],
+        stopped: Callable[[], bool],
+    ) -> int:
+        cache, known = self._caches.take(prompt)
+        known = self._read(prompt, known, cache, stopped)
+        tokens, lookup = list(prompt), PromptLookup(prompt)
+        chooser = Chooser(options, prompt, self.device)
+        while (room := options.max_new_tokens - len(tokens) + len(prompt)) > 0 and not stopped():
+            guess = lookup.guess(room - 1) if self._caches.can_rewind else []
+            logits = self._forward(tokens[known:] + guess, cache, 1 + len(guess))
+            accepted = chooser.accept(logits, guess, self._ends)
+            if wrong := 1 + len(guess) - len(accepted):
+                cache.crop(-wrong)
+            known = len(tokens) + len(accepted) - 1
+            tokens += accepted
+            lookup.learn(len(guess), len(accepted) - 1)
+            lookup.add(accepted)
+            emit(accepted)
+            if accepted[-1] in self._ends:
+                break
+        self._caches.keep(tokens[:known], cache)
+        return len(tokens) - len(prompt)
 
+    def _read(self, prompt: list[int], known: int, cache: Any, stopped: Callable[[], bool]) -> int:
+        """Read all but the last token of the prompt; return how many the cache holds then."""
+        while known < len(prompt) - 1 and not stopped():
+            part = prompt[known : min(known + _READ_AT_ONCE, len(prompt) - 1)]
+            self._forward(part, cache, 1)
+            known += len(part)
+        return known
 
-class _QueueStreamer(TextIteratorStreamer):  # type: ignore[misc]  # transformers is not followed by mypy
-    """Decodes as `TextIteratorStreamer` does, into a queue that also carries how the generation ended."""
-
-    def __init__(self, tokenizer: Any, pieces: queue.SimpleQueue[str | Outcome]) -> None:
-        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
-        self._pieces = pieces
-
-    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-        if text:
-            self._pieces.put(text)
-
-
-class _Stopped(StoppingCriteria):  # type: ignore[misc]  # transformers is not followed by mypy
-    def __init__(self, stopped: Callable[[], bool]) -> None:
-        self._stopped = stopped
-
-    def __call__(self, input_ids: Any, scores: Any, **rest: Any) -> Any:
-        return torch.full((input_ids.shape[0],), self._stopped(), device=input_ids.device, dtype=torch.bool)
-
-
-def start(model: LocalModel, run: Callable[[], None]) -> threading.Thread:
-    """Run a generation on a thread of its own, which does not keep the process alive."""
-    thread = threading.Thread(target=run, name=f"generate-{model.device}", daemon=True)
-    thread.start()
-    return thread
+    def _forward(self, tokens: list[int], cache: Any, kept: int) -> Any:
+        """Return the scores (kept, vocabulary) after the last tokens."""
+        ids = torch.tensor([tokens], device=self.device)
+        return self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=kept).logits[0]

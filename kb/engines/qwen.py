@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,24 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from indexes.errors import ConfigurationError, EngineUnavailableError, KBError, UsageError
 from indexes.model_files import resolve_model
+from kb.engines.answer_text import AnswerText
 from kb.engines.base import GenerationOptions
 from kb.engines.chat_template import ChatTemplate, first_line
 from kb.engines.model_folder import ModelFolder
 from kb.engines.qwen_options import RunOptions
-from kb.engines.thinking import OPENING, ThinkFilter
-from kb.engines.turns import Turns
+from kb.engines.qwen_requests import Request, Runner
+from kb.engines.thinking import OPENING
 from kb.records import Message, Prompt, Usage
 
 if TYPE_CHECKING:
-    from kb.engines.local_model import LocalModel, Outcome
     from kb.engines.qwen_memory import MemoryPlan
 
 MISSING_EXTRA = "the engine 'qwen' needs torch and transformers: pip install 'qwen-kb[local]'"
-_POLL_SECONDS = 0.05
 
 
 class QwenEngine:
-    """One model, loaded at its first use; one generation at a time, in the order of asking.
+    """One model, loaded at its first use; answering in the order of asking.
 
     `model` is a directory or the name of a model on this machine (with `offline=False` also on a hub). Only
     safetensors are read and no code of the model's is ever run.
@@ -49,11 +47,10 @@ class QwenEngine:
         self._offline = offline
         self._models_folder = models_folder
         self._loading = threading.Lock()
-        self._turns = Turns()
         self._folder: ModelFolder | None = None
         self._template: ChatTemplate | None = None
         self._tokenizer: Any = None
-        self._model: LocalModel | None = None
+        self._runner: Runner | None = None
 
     @property
     def window(self) -> int:
@@ -84,98 +81,66 @@ class QwenEngine:
         """Yield pieces of the answer without any `<think>` block, and then its `Usage`.
 
         Greedy where the temperature is 0. Ends within one step once `cancel` is set. Raises UsageError where the
-        prompt leaves no room in the window, EngineUnavailableError where the model cannot be loaded or fails.
+        prompt leaves no room in the window, EngineUnavailableError where the model cannot be loaded, is asked too
+        much at once, or fails.
         """
         if cancel.is_set():
             return
         template = self._read_template()
-        text = template.render(prompt.messages)
-        ids = template.encode(text)
-        options = self._fitted(options, len(ids))
-        model = self._loaded()
-        left = threading.Event()
-        pieces: queue.SimpleQueue[str | Outcome] = queue.SimpleQueue()
-        thread = self._started(model, ids, options, pieces, cancel, left)
-        shown = ThinkFilter(inside=text.rstrip().endswith(OPENING))
+        rendered = template.render(prompt.messages)
+        ids = template.encode(rendered)
+        runner = self._loaded()
+        request = Request(ids, self._fitted(options, ids, runner.vocabulary), cancel)
+        text = AnswerText(self._tokenizer, rendered.rstrip().endswith(OPENING), options.stop)
+        made = 0
+        runner.start(request)
         try:
-            yield from self._read(pieces, thread, cancel, shown, len(ids))
+            for tokens in request.tokens():
+                made += len(tokens)
+                if piece := text.add(tokens):
+                    yield piece
+                if text.stopped:
+                    break
+            if not cancel.is_set():
+                if piece := text.finish():
+                    yield piece
+                yield Usage(len(ids), made)
+        except KBError:
+            raise
+        except Exception as error:
+            raise self._failure(error) from error
         finally:
-            left.set()
+            request.leave()
 
     def close(self) -> None:
         """Let go of the weights; a running generation keeps them until it ends. A later use loads them again."""
         with self._loading:
-            self._model = None
+            runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.close()
 
-    def _started(
-        self,
-        model: LocalModel,
-        ids: list[int],
-        options: GenerationOptions,
-        pieces: queue.SimpleQueue[str | Outcome],
-        cancel: threading.Event,
-        left: threading.Event,
-    ) -> threading.Thread:
-        """Queue one generation. Its own thread holds the turn, so a slow reader keeps nobody waiting."""
-        from kb.engines.local_model import Outcome, start
-
-        def stopped() -> bool:
-            return cancel.is_set() or left.is_set()
-
-        def run() -> None:
-            if not self._turns.acquire(stopped):
-                pieces.put(Outcome(0))
-                return
-            try:
-                model.generate(ids, options, pieces, stopped)
-            finally:
-                self._turns.release()
-
-        return start(model, run)
-
-    def _read(
-        self,
-        pieces: queue.SimpleQueue[str | Outcome],
-        thread: threading.Thread,
-        cancel: threading.Event,
-        shown: ThinkFilter,
-        prompt_tokens: int,
-    ) -> Iterator[str | Usage]:
-        while not cancel.is_set():
-            try:
-                item = pieces.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                if not thread.is_alive() and pieces.empty():
-                    raise EngineUnavailableError(f"{self._model_name}: the generation died without a word") from None
-                continue
-            if isinstance(item, str):
-                if text := shown.feed(item):
-                    yield text
-                continue
-            if item.error is not None:
-                raise self._failure(item.error)
-            if text := shown.finish():
-                yield text
-            yield Usage(prompt_tokens, item.completion_tokens)
-            return
-
-    def _failure(self, error: BaseException) -> KBError:
+    def _failure(self, error: Exception) -> KBError:
         if type(error).__name__ == "OutOfMemoryError":
-            failure = EngineUnavailableError(
-                f"{self._model_name} ran out of memory on {self._run.device}: lower retrieval.top_k or engine.window, "
-                "or use a smaller model"
+            return EngineUnavailableError(
+                f"{self._model_name} ran out of memory on {self._run.device}: lower retrieval.top_k, engine.window or "
+                "engine.slots, or use a smaller model"
             )
-        else:
-            failure = EngineUnavailableError(f"{self._model_name} failed while answering: {first_line(error)}")
-        failure.__cause__ = error
-        return failure
+        return EngineUnavailableError(f"{self._model_name} failed while answering: {first_line(error)}")
 
-    def _fitted(self, options: GenerationOptions, prompt_tokens: int) -> GenerationOptions:
-        room = self.window - prompt_tokens
+    def _fitted(self, options: GenerationOptions, ids: list[int], vocabulary: int) -> GenerationOptions:
+        """Return the options cut to the window; raise for prompts that a model cannot take."""
+        room = self.window - len(ids)
         if room < 1:
             raise UsageError(
-                f"the prompt has {prompt_tokens} tokens, but the window of {self._model_name} is {self.window}: "
+                f"the prompt has {len(ids)} tokens, but the window of {self._model_name} is {self.window}: "
                 "lower retrieval.top_k or shorten the question and its history"
+            )
+        if not ids:
+            raise UsageError("the prompt is empty")
+        if max(ids) >= vocabulary:
+            raise EngineUnavailableError(
+                f"{self._model_name}: its tokenizer makes token {max(ids)}, but its weights know {vocabulary} tokens; "
+                "copy the whole model directory again"
             )
         return replace(options, max_new_tokens=min(options.max_new_tokens, room))
 
@@ -198,13 +163,15 @@ class QwenEngine:
                 self._template = ChatTemplate(self._tokenizer, self._model_name)
             return self._template
 
-    def _loaded(self) -> LocalModel:
+    def _loaded(self) -> Runner:
         folder, window = self._read_folder(), self.window
         with self._loading:
-            if self._model is None:
+            if self._runner is None:
                 from kb.engines.local_model import LocalModel
                 from kb.engines.qwen_loading import load_model, place
+                from kb.engines.qwen_queue import OneAtATime
 
                 placing = place(folder, self._run, window)
-                self._model = LocalModel(load_model(folder, placing, self._tokenizer), self._tokenizer)
-            return self._model
+                model = LocalModel(load_model(folder, placing, self._tokenizer), placing.plan.slots)
+                self._runner = OneAtATime(model, self._run.waiting)
+            return self._runner

@@ -15,7 +15,9 @@ class RunOptions:
 
     `device` is "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; `dtype` is "auto", "float32", "float16" or
     "bfloat16". `window` narrows the model's own window, in tokens. `slots` is how many requests, each of a whole
-    window, the key-value cache has room for; None takes as many as fit. `reserve` are bytes that stay free.
+    window, the key-value cache has room for; None takes as many as fit. On a CPU, where one request is answered at a
+    time, that many prompts stay in it, so that the next need not read again what it begins with alike. `reserve` are
+    bytes that stay free. `waiting` is how many requests may wait for their turn.
     """
 
     device: str = "auto"
@@ -23,6 +25,7 @@ class RunOptions:
     window: int | None = None
     slots: int | None = None
     reserve: int = 1 << 30
+    waiting: int = 64
 
     def __post_init__(self) -> None:
         """Refuse what no model could be run with; raises ConfigurationError."""
@@ -30,5 +33,7 @@ class RunOptions:
             raise ConfigurationError(f"engine.window must be {_SMALLEST_WINDOW} tokens or more, not {self.window}")
         if self.slots is not None and self.slots < 1:
             raise ConfigurationError(f"engine.slots must be 1 or more, not {self.slots}")
+        if self.waiting < 1:
+            raise ConfigurationError(f"engine.waiting must be 1 or more, not {self.waiting}")
         if self.reserve < 0:
             raise ConfigurationError("engine.reserve_mb must be 0 or more")

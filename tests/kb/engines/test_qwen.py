@@ -19,7 +19,6 @@ from kb.engines.base import GenerationOptions
 from kb.engines.qwen import QwenEngine
 from kb.engines.qwen_options import RunOptions
 from kb.engines.thinking import ThinkFilter
-from kb.engines.turns import Turns
 from kb.records import Message, Prompt, Usage
 from tests.tiny_qwen import make_tiny_qwen
 
@@ -150,29 +149,6 @@ def test_many_readers(engine: QwenEngine) -> None:
     assert [answers[number] for number in range(6)] == expected
 
 
-def test_turns_are_fair() -> None:
-    """Turns go round in the order of asking, and one who gives up does not block the others."""
-    turns, order = Turns(), []
-    assert turns.acquire(lambda: False)
-    threads = []
-    for number in range(5):
-
-        def wait(number: int = number) -> None:
-            if turns.acquire(lambda: number == 2):
-                order.append(number)
-                turns.release()
-
-        threads.append(threading.Thread(target=wait))
-        threads[-1].start()
-        while len(turns._waiting) < number + 2 - (number > 2) and number != 2:
-            time.sleep(0.005)
-        time.sleep(0.1 if number == 2 else 0)
-    turns.release()
-    for thread in threads:
-        thread.join(5)
-    assert order == [0, 1, 3, 4]
-
-
 def test_prompt_over_the_window(folder: Path) -> None:
     """A prompt that does not fit is refused with its size; the answer is cut to what is left of the window."""
     small = QwenEngine(str(folder), RunOptions(device="cpu", window=64))
@@ -191,35 +167,33 @@ def test_wrong_window(folder: Path) -> None:
     assert QwenEngine(str(folder)).window == 2048
 
 
-def test_errors_of_the_thread_surface(folder: Path) -> None:
+def break_model(engine: QwenEngine, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every forward pass fail; the weights themselves stay as they are."""
+
+    def broken(*arguments: object) -> object:
+        raise error
+
+    monkeypatch.setattr(engine._loaded()._model, "_forward", broken)  # type: ignore[attr-defined]  # of OneAtATime
+
+
+def test_errors_of_the_thread_surface(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes wrong while generating is raised to the reader, and the engine goes on working after it."""
     engine = QwenEngine(str(folder), RunOptions(device="cpu"))
     before = run(engine, GREEDY)[0]
-    model = engine._loaded()
-    generate = model._model.generate
-
-    def broken(*arguments: object, **named: object) -> object:
-        raise RuntimeError("device-side assert\nsecond line")
-
-    model._model.generate = broken
-    with pytest.raises(EngineUnavailableError, match=r"device-side assert$"):
-        run(engine, GREEDY)
-    model._model.generate = generate
+    with monkeypatch.context() as patched:
+        break_model(engine, RuntimeError("device-side assert\nsecond line"), patched)
+        with pytest.raises(EngineUnavailableError, match=r"device-side assert$"):
+            run(engine, GREEDY)
     assert run(engine, GREEDY)[0] == before
 
 
-def test_out_of_memory_is_explained(folder: Path) -> None:
+def test_out_of_memory_is_explained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Running out of GPU memory says what to lower."""
     import torch
 
     engine = QwenEngine(str(folder), RunOptions(device="cpu"))
-    model = engine._loaded() if engine.count_tokens(prompt().messages) else None
-    assert model is not None
-
-    def broken(*arguments: object, **named: object) -> object:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    model._model.generate = broken
+    run(engine, GREEDY)
+    break_model(engine, torch.OutOfMemoryError("CUDA out of memory"), monkeypatch)
     with pytest.raises(EngineUnavailableError, match=r"out of memory.*top_k"):
         run(engine, GREEDY)
 
@@ -262,7 +236,7 @@ def test_loads_late_and_again(folder: Path, caplog: pytest.LogCaptureFixture) ->
     """Nothing is loaded until the first question; after `close`, twice, a question loads the model again."""
     engine = QwenEngine(str(folder), RunOptions(device="cpu"))
     assert engine.window == 2048
-    assert engine._model is None
+    assert engine._runner is None
     with caplog.at_level(logging.INFO, logger="kb.engines.qwen_loading"):
         first = run(engine, GREEDY)[0]
     assert "Tiny-Qwen2 on cpu as torch.float" in caplog.text
@@ -333,3 +307,27 @@ def test_missing_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(EngineUnavailableError, match=r"pip install 'qwen-kb\[local\]'"):
         run(QwenEngine(str(folder)), GREEDY)
+
+
+def test_stop_strings_end_an_answer(engine: QwenEngine) -> None:
+    """An answer ends before a stop string, also one that is spread over tokens, and the model stops with it."""
+    whole, _, usage = run(engine, replace(GREEDY, max_new_tokens=200))
+    assert usage is not None
+    stop = whole[12:15]
+    cut, _, fewer = run(engine, replace(GREEDY, max_new_tokens=200, stop=(stop,)))
+    assert cut == whole[: whole.index(stop)]
+    assert fewer is not None
+    assert fewer.completion_tokens < usage.completion_tokens
+
+
+def test_a_tokenizer_of_another_model(folder: Path, tmp_path: Path) -> None:
+    """Token ids beyond the weights' vocabulary are refused before they reach the model."""
+    other = Path(__import__("shutil").copytree(folder, tmp_path / "mixed"))
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    tokenizer["added_tokens"].append(
+        {"id": 5000, "content": "知识库", "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+         "special": False}
+    )  # fmt: skip
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(EngineUnavailableError, match="copy the whole model directory"):
+        run(QwenEngine(str(other), RunOptions(device="cpu")), GREEDY, prompt("知识库"))

@@ -148,7 +148,7 @@ def test_the_engine_refuses_before_loading(tmp_path: Path, caplog: pytest.LogCap
     greedy = QwenEngine(folder, RunOptions(device="cpu", reserve=2**60))
     with pytest.raises(EngineUnavailableError, match="Tiny does not fit"):
         list(greedy.stream(prompt, options, threading.Event()))
-    assert greedy._model is None
+    assert greedy._runner is None
     with caplog.at_level(logging.INFO, logger="kb.engines.qwen_loading"):
         list(QwenEngine(folder, RunOptions(device="cpu", slots=1)).stream(prompt, options, threading.Event()))
     assert "1 slots x 2048 tokens x 0.5 KiB" in caplog.text
