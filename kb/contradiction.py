@@ -1,30 +1,61 @@
-"""Where a claim repeats its evidence but for one thing: a negation on one side only, or one word exchanged."""
+"""Where a claim repeats its evidence but for one thing: a negation, an exchanged word, reversed roles."""
 
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import Final
 
-from kb.function_words import FUNCTION_CHARACTERS, FUNCTION_WORDS
+from kb.alignment import CLAUSE, FAMILY_NAMES, clause_numbers, displaced, exchanged, is_function, tokens
+from kb.numbers import without_numbers
+from kb.qualifiers import misqualified
+from kb.roles import reversed_roles
 
 _NEGATION = re.compile(
-    r"不(?![仅但同断少过论管久得足良]|只是)|没有?|(?<!战国)无(?![论线数锡双])|未(?!来)|非(?![常洲得])|勿|别(?=再|让|把)|禁止"
+    r"不(?![仅但同断少过论管久得足良]|只是)|没有?|(?<!战国)无(?![论线数锡双])|未(?!来)|非(?![常洲得])|勿|别(?=再|让|把)"
+    r"|禁(?=[止用令入带区]|烟)|不得(?!不|了)"
     r"|\b(?:not|no|never|none|cannot|without|neither|nor)\b|n't\b"
 )
 _NEXT_WORD = re.compile(r"[\s再曾]*([\u3400-\u9fff]{1,2}|[a-z0-9]+)")
-_TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)*|[\u3400-\u9fff]")
-# How much of a claim must stand in the evidence, in the same order, before one differing word counts as exchanged.
-_ALIGNED: Final = 0.65
-_MAXIMUM_WORD: Final = 4
+# How much of a part of a claim a clause must hold, in whatever order, to be what it is about.
+_ABOUT: Final = 0.5
+# A longer run of words that the evidence does not have is no paraphrase. On claims made from the questions and answers
+# of CMRC trial and XQuAD it refuses 4 % of the true and finds 29 % of the false ones that all else lets pass.
+_UNKNOWN: Final = 5
+# 是, 为 or 叫 before a family name makes what follows, at the end, a person's name.
+_VALUE = re.compile(rf"(?:是|为|叫)([{FAMILY_NAMES}][\u3400-\u9fff]{{1,2}})$")
 
 
 def contradiction(folded_claim: str, folded_evidence: str) -> str:
-    """Return what contradicts: "negation", "exchanged WORD", or "" where nothing does. Both texts are folded."""
-    if _negated_otherwise(folded_claim, folded_evidence):
+    """Return what contradicts, such as "negation" or "exchanged WORD", or "" where nothing does. Both are folded."""
+    claim, evidence = without_numbers(folded_claim), without_numbers(folded_evidence)
+    if _negated_otherwise(claim, evidence):
         return "negation"
-    word = _exchanged(_TOKEN.findall(folded_claim), _TOKEN.findall(folded_evidence))
-    return f"exchanged {word}" if word else ""
+    ours, theirs = tokens(folded_claim), tokens(folded_evidence)
+    clauses_of = clause_numbers(folded_evidence)
+    if word := exchanged(ours, theirs, clauses_of) or displaced(ours, theirs, clauses_of):
+        return f"exchanged {word}"
+    if relation := reversed_roles(claim, evidence, ours, theirs):
+        return f"reversed {relation}"
+    clauses = [part for part in CLAUSE.split(folded_evidence) if part.strip()]
+    for part in CLAUSE.split(folded_claim):
+        found = _clause_about(part, clauses)
+        if found and (limit := misqualified(part, found)):
+            return limit
+    value = _VALUE.search(folded_claim.rstrip("。.!！ "))
+    if value and not _held(value[1], folded_evidence):
+        return f"name {value[1]}"
+    unknown = _unknown(ours, folded_evidence)
+    return f"unknown {unknown}" if len(unknown) >= _UNKNOWN else ""
+
+
+def _clause_about(part: str, clauses: list[str]) -> str:
+    """Return the clause of the evidence that shares most with a part of the claim, "" where none shares enough."""
+    wanted = {token for token in tokens(part) if not is_function(token)}
+    if not wanted:
+        return ""
+    best = max(clauses, key=lambda clause: len(wanted & set(tokens(clause))), default="")
+    return best if len(wanted & set(tokens(best))) >= _ABOUT * len(wanted) else ""
 
 
 def _negated_otherwise(claim: str, evidence: str) -> bool:
@@ -50,33 +81,19 @@ def _negated_otherwise(claim: str, evidence: str) -> bool:
     return False
 
 
-def _exchanged(claim: list[str], evidence: list[str]) -> str:
-    """Return the word of the claim that stands where the evidence has an unrelated one, or ""."""
-    matcher = SequenceMatcher(None, claim, evidence, autojunk=False)
-    if sum(block.size for block in matcher.get_matching_blocks()) < _ALIGNED * len(claim):
-        return ""
-    for tag, start, end, first, last in matcher.get_opcodes():
-        ours, theirs = claim[start:end], evidence[first:last]
-        if tag != "replace" or max(len(ours), len(theirs)) > _MAXIMUM_WORD or len(ours) != len(theirs):
-            continue
-        if any(_is_function(token) for token in (*ours, *theirs)) or _related(ours, theirs):
-            continue
-        if not _stands_in(ours, evidence):
-            return "".join(ours)
-    return ""
+def _unknown(claim: list[str], folded_evidence: str) -> str:
+    """Return the longest run of Chinese characters of a claim of which no two neighbours stand in the evidence."""
+    known = [False] * (len(claim) + 1)
+    for at, (one, other) in enumerate(pairwise(claim)):
+        if one + other in folded_evidence:
+            known[at] = known[at + 1] = True
+    runs, run = [""], ""
+    for word, is_known in zip(claim, known, strict=False):
+        run = run + word if word >= "\u3400" and not is_known and not is_function(word) else ""
+        runs.append(run)
+    return max(runs, key=len)
 
 
-def _is_function(token: str) -> bool:
-    return token in FUNCTION_CHARACTERS or token in FUNCTION_WORDS
-
-
-def _related(ours: list[str], theirs: list[str]) -> bool:
-    """Say whether the words share a character, or Latin words their first four letters."""
-    return bool(set(ours) & set(theirs)) or all(
-        ours_word[:4] == theirs_word[:4] for ours_word, theirs_word in zip(ours, theirs, strict=True)
-    )
-
-
-def _stands_in(words: list[str], evidence: list[str]) -> bool:
-    size = len(words)
-    return size > 1 and any(evidence[at : at + size] == words for at in range(len(evidence) - size + 1))
+def _held(word: str, folded_evidence: str) -> bool:
+    """Say whether every two neighbouring characters of a word stand together in the evidence."""
+    return all(word[at : at + 2] in folded_evidence for at in range(len(word) - 1))

@@ -1,54 +1,67 @@
-"""Numbers with their units, in digits and in words, so that `3亿元` and `3万元` differ and `二十一米` is `21 米`."""
+"""Numbers with their units, in digits and in words, so that `3亿元` and `3万元` differ and `二十一米` is `21 m`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
 
-_DIGITS = re.compile(r"\d+(?:\.\d+)*")
-_NUMERAL = re.compile(r"[零〇一二两三四五六七八九十百千万亿]+")
-_WORD = re.compile(r"[a-z]+")
-_MULTIPLIERS = {"万": 10**4, "亿": 10**8, "thousand": 10**3, "million": 10**6, "billion": 10**9}
-_MULTIPLIER = re.compile(rf"\s?({'|'.join(_MULTIPLIERS)})")
-_UNIT = re.compile(
-    r"\s?(%|‰|°[cf]|年|月|日|天|小时|分钟|秒|岁|公里|千米|厘米|毫米|英尺|英里|米|千克|公斤|克|吨|元|美元|欧元|人|次|个|名|种|倍|层|页"
-    r"|(?:[gmkt]b|km|cm|mm|kg|mg|years?|months?|weeks?|days?|hours?|minutes?|seconds?|met(?:er|re)s?|kilomet(?:er|re)s?"
-    r"|miles?|feet|foot|inch(?:es)?|grams?|kilograms?|pounds?|tons?|dollars?|euros?|percent)\b)"
-)
-_ALIKE = {
-    "公里": "km", "千米": "km", "公斤": "kg", "千克": "kg", "厘米": "cm", "毫米": "mm", "米": "meter", "英尺": "feet",
-    "英里": "mile", "克": "gram", "吨": "ton", "小时": "hour", "分钟": "minute", "秒": "second", "美元": "dollar",
-    "欧元": "euro", "名": "人", "天": "日", "foot": "feet", "inches": "inch", "percent": "%", "metre": "meter",
-    "kilometre": "km", "kilometer": "km", "kilogram": "kg",
+from kb.numerals import chinese_value, english_value
+from kb.units import COUNTING, agree, sign_before, unit_at
+
+_MULTIPLIERS: Final = {
+    "千": 1e3, "万": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8, "thousand": 1e3, "million": 1e6, "billion": 1e9,
 }  # fmt: skip
-_CHINESE_DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_CHINESE_POWERS = {"十": 10, "百": 100, "千": 1000}
-_ENGLISH_WORDS = "zero one two three four five six seven eight nine ten eleven twelve"
-_ENGLISH = {word: value for value, word in enumerate(_ENGLISH_WORDS.split())}
+_MULTIPLIER = re.compile(r"\s?(百万|千万|千(?![克米瓦])|万|亿|(?:thousand|million|billion)\b)")
+_CHINESE = "零〇一二两三四五六七八九十百千万亿"
+_ENGLISH = (
+    "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion"
+)
+_NUMBER = re.compile(
+    rf"(?P<fraction>[{_CHINESE}\d]+分之[{_CHINESE}\d]+|(?<![\d/.])\d{{1,3}}/\d{{1,3}}(?![\d/]))"
+    r"|(?P<digits>\d+(?:\.\d+)*)"
+    rf"|(?P<chinese>[{_CHINESE}]+(?:点[零〇一二三四五六七八九]+(?![{_CHINESE}分刻]))?)"
+    rf"|\b(?P<english>(?:{_ENGLISH})(?:[\s-](?:and\s)?(?:{_ENGLISH}))*)\b"
+)
+_HALF = re.compile("半(?![导岛径])")
 
-Number = tuple[str, str]
-"""Value and unit; the unit is "" where none of the known ones follows."""
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number of a folded text: its value in base units, the unit ("" for none), and the span of the number alone."""
+
+    value: str
+    unit: str
+    start: int
+    end: int
 
 
-def numbers_in(folded: str) -> list[Number]:
-    """Return the numbers of a folded text, bare Chinese digits left out: 一 and 两 without a unit are mostly words."""
-    found = [_number(match[0], folded[match.end() : match.end() + 20]) for match in _DIGITS.finditer(folded)]
-    for match in _NUMERAL.finditer(folded):
-        value = _chinese_value(match[0])
-        unit = _unit(folded[match.end() : match.end() + 20])
-        joined = folded[match.start() - 1 : match.start()].isdigit()  # the 亿 of `3亿` belongs to its digits
-        if value is not None and not joined and (unit or len(match[0]) > 1):
-            found.append((str(value), unit))
-    for match in _WORD.finditer(folded):
-        if match[0] in _ENGLISH:
-            found.append(_number(str(_ENGLISH[match[0]]), folded[match.end() : match.end() + 20]))
-    return found
+def quantities(folded: str) -> Iterator[Quantity]:
+    """Yield the numbers of a folded text in order.
+
+    Bare Chinese digits and 一 before a counting word are left out, "one" too: those are mostly words.
+    """
+    at = 0
+    while match := _NUMBER.search(folded, at):
+        quantity, at = _quantity(folded, match)
+        if quantity is not None:
+            yield quantity
+
+
+def numbers_in(folded: str) -> list[tuple[str, str]]:
+    """Return value and unit of each number of a folded text."""
+    return [(quantity.value, quantity.unit) for quantity in quantities(folded)]
 
 
 def without_numbers(folded: str) -> str:
-    """Return a folded text with a space in place of each number that `numbers_in` would find, its unit kept."""
-    bare = _DIGITS.sub(" ", folded)
-    bare = _NUMERAL.sub(lambda match: " " if len(match[0]) > 1 or _unit(bare[match.end() :]) else match[0], bare)
-    return _WORD.sub(lambda match: " " if match[0] in _ENGLISH or match[0] in _MULTIPLIERS else match[0], bare)
+    """Return a folded text with a space in place of each number that `quantities` finds, its unit kept."""
+    pieces, at = [], 0
+    for quantity in quantities(folded):
+        pieces += [folded[at : quantity.start], " "]
+        at = quantity.end
+    return "".join([*pieces, folded[at:]])
 
 
 def missing_number(folded_claim: str, folded_evidence: str) -> str:
@@ -57,49 +70,55 @@ def missing_number(folded_claim: str, folded_evidence: str) -> str:
     for value, unit in numbers_in(folded_evidence):
         held.setdefault(value, set()).add(unit)
     for value, unit in numbers_in(folded_claim):
-        units = held.get(value)
-        if units is None or (unit and "" not in units and unit not in units and not _foreign(unit, units)):
-            return f"{value}{unit}"
+        if not any(agree(unit, other) for other in held.get(value, ())):
+            return f"{value} {unit}".strip()
     return ""
 
 
-def _foreign(unit: str, units: set[str]) -> bool:
-    """Say whether the units are of the other language, where spelling says nothing."""
-    return all(unit.isascii() != other.isascii() for other in units)
+def _quantity(folded: str, match: re.Match[str]) -> tuple[Quantity | None, int]:
+    """Return the quantity of a match, None where it is a mere word, and where to read on."""
+    start, end = match.span()
+    if match["fraction"]:
+        return _fraction(match["fraction"], start, end), end
+    if match["digits"] and match["digits"].count(".") > 1:
+        return Quantity(match["digits"], "", start, end), end  # a version number
+    value, end = _value(folded, match)
+    if value is None:
+        return None, end
+    unit, factor, after = unit_at(folded, end)
+    halved = after if _HALF.match(folded, after) else end if _HALF.match(folded, end) else None
+    if halved is not None:
+        value += 0.5
+        if unit == COUNTING:
+            unit, factor, after = unit_at(folded, halved + 1)  # 四个半小时
+    counted = unit in ("", COUNTING)
+    bare = not unit and folded[start - 1 : start] != "第"
+    if match["chinese"] and counted and len(match[0]) == 1 and (bare or value == 1):
+        return None, end
+    if match["english"] and counted and value == 1:
+        return None, end
+    sign = sign_before(folded, start)
+    return Quantity(f"{value * factor:.12g}", sign if counted and sign else unit, start, end), max(end, after)
 
 
-def _number(digits: str, rest: str) -> Number:
-    if digits.count(".") > 1:
-        return digits, ""  # a version number
-    factor = _MULTIPLIER.match(rest)
-    value = float(digits) * _MULTIPLIERS[factor[1]] if factor else float(digits)
-    return f"{value:.15g}", _unit(rest[factor.end() :] if factor else rest)
+def _value(folded: str, match: re.Match[str]) -> tuple[float | None, int]:
+    """Return the value with the multiplier that follows, and where the number ends."""
+    end = match.end()
+    if match["english"]:
+        return english_value(match["english"]), end
+    value = chinese_value(match["chinese"]) if match["chinese"] else float(match["digits"])
+    if value is None:
+        return None, end
+    factor = _MULTIPLIER.match(folded, end)
+    return (value * _MULTIPLIERS[factor[1]], factor.end()) if factor else (value, end)
 
 
-def _unit(rest: str) -> str:
-    match = _UNIT.match(rest)
-    if not match:
-        return ""
-    unit = match[1]
-    if unit.isascii() and unit.isalpha() and len(unit) > 3 and unit != "inches":
-        unit = unit.removesuffix("s")
-    return _ALIKE.get(unit, unit)
-
-
-def _chinese_value(numeral: str) -> int | None:
-    """Return the value of a Chinese numeral, or None where it is none (as 万 alone)."""
-    if all(character in _CHINESE_DIGITS for character in numeral):
-        return int("".join(str(_CHINESE_DIGITS[character]) for character in numeral))
-    total = section = digit = 0
-    for character in numeral:
-        if character in _CHINESE_DIGITS:
-            digit = _CHINESE_DIGITS[character]
-        elif character in _CHINESE_POWERS:
-            section += (digit or 1) * _CHINESE_POWERS[character]
-            digit = 0
-        else:
-            if not total + section + digit:
-                return None
-            total = (total + section + digit) * _MULTIPLIERS[character]
-            section = digit = 0
-    return total + section + digit
+def _fraction(text: str, start: int, end: int) -> Quantity | None:
+    """Return `三分之一` and `1/3` as one value."""
+    below, slash, above = text.partition("分之")
+    if not slash:
+        above, _, below = text.partition("/")
+    parts = [float(part) if part.isascii() else chinese_value(part) for part in (above, below)]
+    if parts[0] is None or not parts[1]:
+        return None
+    return Quantity(f"{parts[0]:g}/{parts[1]:g}", "", start, end)

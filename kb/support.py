@@ -10,11 +10,14 @@ from indexes.text import detect_language, fold, terms
 from kb.contradiction import contradiction
 from kb.function_words import without_function_words
 from kb.numbers import missing_number, numbers_in, without_numbers
+from kb.numerals import ENGLISH_MULTIPLIERS, ENGLISH_VALUES
+from kb.units import is_unit
 
 Verdict = Literal["supported", "unsupported", "unverifiable"]
 
 # Chosen on the cases of tests/data/support.jsonl, together with the rules below.
 MINIMUM_OVERLAP: Final = 0.5
+_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2,}(?![A-Za-z0-9])")
 _NAME = re.compile(r"(?<![A-Za-z0-9])[A-Z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)*|[a-z]+[0-9][A-Za-z0-9]*|[a-z]+[A-Z]\w*")
 _OPENERS_TEXT = (
     "a an the this that these those it its he she they we i you in on at by for from to of with as and "
@@ -25,6 +28,7 @@ _OPENERS_TEXT = (
 _OPENERS: Final = frozenset(_OPENERS_TEXT.split())
 _QUOTED = re.compile(r"“([^”\n]{2,80})”|「([^」\n]{2,80})」|『([^』\n]{2,80})』|\"([^\"\n]{2,80})\"")
 _LONG_NAME: Final = 7
+_DENYING = re.compile(r"\b(?:not|no|never)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,9 @@ class Support:
 def overlap(claim: str, evidence: str) -> float:
     """Return the share of the claim's terms that the evidence holds, in [0, 1]; 1 for a claim without terms.
 
-    Numbers and function words are left out.
+    Numbers, function words and English negations (which have their own check) are left out.
     """
-    wanted = frozenset(terms(without_function_words(without_numbers(fold(claim)))).tolist())
+    wanted = frozenset(terms(_DENYING.sub(" ", without_function_words(without_numbers(fold(claim))))).tolist())
     return len(wanted & frozenset(terms(fold(evidence)).tolist())) / len(wanted) if wanted else 1.0
 
 
@@ -70,7 +74,7 @@ def judge(claim: str, evidence: str) -> Support:
         return Support("supported" if checked else "unverifiable", share, "across languages")
     if share < MINIMUM_OVERLAP:
         return Support("unsupported", share, "overlap")
-    against = contradiction(without_numbers(folded_claim), without_numbers(folded_evidence))
+    against = contradiction(folded_claim, folded_evidence)
     if against:
         return Support("unsupported", share, against)
     return Support("supported", share, "overlap")
@@ -82,12 +86,20 @@ def solid(text: str) -> str:
 
 
 def _names(claim: str) -> list[str]:
-    """Return the Latin names of a claim: capitalised words, and words with a digit or an inner capital."""
+    """Return the Latin names of a claim: capitalised words, and words with a digit or an inner capital.
+
+    In a Chinese claim every Latin word is one that does not belong to a number.
+    """
     names = []
+    if detect_language(claim) == "zh":
+        names += [word for word in _WORD.findall(without_numbers(fold(claim))) if not is_unit(word)]
     for match in _NAME.finditer(claim):
         before = claim[: match.start()].rstrip()
         opens = not before or before[-1] in ".!?。！？:：\n"
-        if not (opens and match[0].lower() in _OPENERS) and match[0] not in ("I", "A"):
+        lower = match[0].lower()
+        if lower in ENGLISH_VALUES or lower in ENGLISH_MULTIPLIERS:
+            continue
+        if not (opens and lower in _OPENERS) and match[0] not in ("I", "A"):
             names.append(match[0])
     return names
 
