@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.folding import code_points, fold
+from indexes.keyword_join import FILES, BatchPlace, ScratchColumns, join
 from indexes.pieces import cut
 
-FILES = ("terms", "offsets", "postings", "counts", "lengths", "units", "unit_flags", "unit_offsets")
+__all__ = ["ADJOINS", "FILES", "SENTENCE_BEGINS", "KeywordEntry", "write_keywords"]
+
 SENTENCE_BEGINS = 1
 ADJOINS = 2
 
@@ -35,12 +37,13 @@ class KeywordEntry:
 def write_keywords(folder: Path, entries: Iterable[KeywordEntry]) -> None:
     """Write the keyword files of `entries`, in their order, into the existing `folder`.
 
-    Batches of about a million characters are inverted one by one and then laid behind each other term by term, so
-    memory grows with the number of distinct terms and not with the text. The caller makes the files durable.
+    Batches of about a million characters are inverted one by one, then all of them joined over one range of term ids
+    after the other, so memory grows with the numbers of passages and distinct terms and not with the text. The caller
+    makes the files durable.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".batches-") as scratch:
-        batches = [_write_batch(Path(scratch), number, batch) for number, batch in enumerate(_batches(entries))]
-        _join(folder, batches)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".batches-") as path, ScratchColumns(Path(path)) as scratch:
+        batches = [_invert(scratch, batch) for batch in _batches(entries)]
+        join(folder, scratch, batches)
 
 
 def _batches(entries: Iterable[KeywordEntry]) -> Iterator[list[KeywordEntry]]:
@@ -56,7 +59,7 @@ def _batches(entries: Iterable[KeywordEntry]) -> Iterator[list[KeywordEntry]]:
         yield batch
 
 
-def _write_batch(scratch: Path, number: int, batch: list[KeywordEntry]) -> Path:
+def _invert(scratch: ScratchColumns, batch: list[KeywordEntry]) -> BatchPlace:
     """Invert one batch: distinct terms, postings sorted by term and passage, and the units in order."""
     # The line break ends the last sentence of a passage.
     folded = f"\n{_PASSAGE_MARK}".join(
@@ -83,61 +86,4 @@ def _write_batch(scratch: Path, number: int, batch: list[KeywordEntry]) -> Path:
         "unit_flags": (SENTENCE_BEGINS * pieces.sentence_begins + ADJOINS * pieces.adjoins).astype(np.uint8),
         "unit_sizes": np.bincount(passages[:unit_count].astype(np.int64), minlength=len(batch)),
     }
-    folder = scratch / str(number)
-    folder.mkdir()
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
-    return folder
-
-
-def _join(folder: Path, batches: list[Path]) -> None:
-    """Lay the batches behind each other: passages and units in order, postings term by term."""
-
-    def all_of(name: str, dtype: Any) -> NDArray[Any]:
-        return np.concatenate([np.empty(0, dtype), *(_read(batch, name) for batch in batches)])
-
-    terms = np.unique(all_of("terms", np.uint64))
-    places = [np.searchsorted(terms, _read(batch, "terms")) for batch in batches]
-    sizes = np.zeros(terms.size, dtype=np.int64)
-    for place, batch in zip(places, batches, strict=True):
-        sizes[place] += _read(batch, "sizes")
-    offsets = np.concatenate(([0], np.cumsum(sizes)))
-    lengths = all_of("lengths", np.uint32)
-    np.save(folder / "terms.npy", terms)
-    np.save(folder / "offsets.npy", offsets)
-    np.save(folder / "lengths.npy", lengths)
-    np.save(folder / "unit_flags.npy", all_of("unit_flags", np.uint8))
-    np.save(folder / "unit_offsets.npy", np.concatenate(([0], np.cumsum(all_of("unit_sizes", np.int64)))))
-    unit_total = sum(_read(batch, "units").size for batch in batches)
-    units, postings, counts = (
-        _create(folder / f"{name}.npy", dtype, size)
-        for name, dtype, size in (
-            ("units", np.uint32, unit_total),
-            ("postings", np.uint32, int(offsets[-1])),
-            ("counts", np.uint8, int(offsets[-1])),
-        )
-    )
-    filled = offsets[:-1].copy()
-    passages_before = units_before = 0
-    for place, batch in zip(places, batches, strict=True):
-        batch_sizes, batch_units = _read(batch, "sizes"), _read(batch, "units")
-        # The j-th posting of a term in this batch goes j places behind what earlier batches filled.
-        rank = np.arange(int(batch_sizes.sum())) - np.repeat(np.cumsum(batch_sizes) - batch_sizes, batch_sizes)
-        target = np.repeat(filled[place], batch_sizes) + rank
-        postings[target] = _read(batch, "postings") + np.uint32(passages_before)
-        counts[target] = _read(batch, "counts")
-        filled[place] += batch_sizes
-        units[units_before : units_before + batch_units.size] = place[batch_units]
-        passages_before += _read(batch, "lengths").size
-        units_before += batch_units.size
-    for array in (units, postings, counts):
-        array.flush()
-
-
-def _read(batch: Path, name: str) -> NDArray[Any]:
-    return np.asarray(np.load(batch / f"{name}.npy", mmap_mode="r", allow_pickle=False))
-
-
-def _create(path: Path, dtype: Any, size: int) -> np.memmap[Any, Any]:
-    """Create a NumPy file of `size` elements, to be filled through the returned map."""
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(size,))
+    return scratch.append(arrays)
