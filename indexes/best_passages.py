@@ -80,20 +80,21 @@ class PassageScorer:
         term = 0
         while term < places.size and bounds[term] >= threshold:
             end = term + max(1, int(np.searchsorted(np.cumsum(sizes[term:]), _BATCH, side="right")))
-            if term and pool.size < _POOL:
-                pool = _distinct(_first(read, _POOL))
-                pool = pool[mask[pool]]
             if term:
-                threshold = max(threshold, _kth(sums[pool], k))
+                # Any passages will do for a first bound on the k-th best; those that reach it give the k-th itself.
+                pool = pool if pool.size else self._distinct(_first(read, _POOL))
+                threshold = max(threshold, _kth(sums[pool[mask[pool]]], k))
+                pool = self._reaching(read, sums, threshold)
+                threshold = max(threshold, _kth(sums[pool[mask[pool]]], k))
                 if bounds[term] < threshold:
                     break
             self._add(places[term:end], weights[term:end], sums, read)
             term = end
-        candidates = _reaching(read, sums, threshold - float(bounds[term]))
+        candidates = self._reaching(read, sums, threshold - float(bounds[term]))
         candidates = candidates[mask[candidates]]
         for later in range(term, places.size + 1):
             values = sums[candidates]
-            threshold = max(threshold, _kth(values, k))
+            threshold = max(threshold, _kth(values[values >= threshold], k))
             candidates = candidates[values >= threshold - bounds[later]]
             if later == places.size:
                 break
@@ -114,7 +115,7 @@ class PassageScorer:
 
     def _add_to(self, candidates: Positions, place: int, weight: float, sums: Scores) -> None:
         """Add what a term gives to those of `candidates`, ascending, that hold it."""
-        found, counts = self._segment.postings_of(place)
+        found, counts = self._segment.mapped_postings_of(place)
         # Of one type with the postings: searching would convert the whole list otherwise.
         wanted = candidates.astype(found.dtype)
         nearest = np.searchsorted(found, wanted)
@@ -134,6 +135,25 @@ class PassageScorer:
         impacts *= weights
         return impacts.astype(np.float64)
 
+    def _reaching(self, read: list[Positions], sums: Scores, least: float) -> Positions:
+        """Return the positions read, each once and ascending, whose sum is `least` or more."""
+        if not read:
+            return np.empty(0, dtype=np.int64)
+        if 4 * sum(positions.size for positions in read) > sums.size:
+            return np.flatnonzero(sums >= max(least, np.finfo(np.float64).tiny))
+        return self._distinct(np.concatenate([positions[sums[positions] >= least] for positions in read]))
+
+    def _distinct(self, positions: Positions) -> Positions:
+        """Return each of `positions` once, ascending. (`numpy.unique` hashes, which takes several times as long.)"""
+        if 64 * positions.size > self._segment.count:
+            marks = np.zeros(self._segment.count, dtype=np.bool_)
+            marks[positions] = True
+            return np.flatnonzero(marks)
+        ordered = np.sort(positions)
+        first = np.ones(ordered.size, dtype=np.bool_)
+        first[1:] = ordered[1:] != ordered[:-1]
+        return ordered[first]
+
 
 def _first(read: list[Positions], count: int) -> Positions:
     """Return the first `count` positions read, in a new array."""
@@ -151,20 +171,3 @@ def _kth(values: Scores, k: int) -> float:
     if values.size < k:
         return 0.0
     return float(np.partition(values, values.size - k)[values.size - k])
-
-
-def _reaching(read: list[Positions], sums: Scores, least: float) -> Positions:
-    """Return the positions read, each once and ascending, whose sum is `least` or more."""
-    if not read:
-        return np.empty(0, dtype=np.int64)
-    if 4 * sum(positions.size for positions in read) > sums.size:
-        return np.flatnonzero(sums >= max(least, np.finfo(np.float64).tiny))
-    return _distinct(np.concatenate([positions[sums[positions] >= least] for positions in read]))
-
-
-def _distinct(positions: Positions) -> Positions:
-    """Return each of `positions` once, ascending. (`numpy.unique` hashes, which takes several times as long.)"""
-    positions.sort()
-    first = np.ones(positions.size, dtype=np.bool_)
-    first[1:] = positions[1:] != positions[:-1]
-    return positions[first]

@@ -11,8 +11,8 @@ A segment is an inverted index in compressed sparse rows, one NumPy file an arra
     unit_flags.npy (u,) uint8    bit 0: a sentence begins here; bit 1: makes a bigram with the unit before
     unit_offsets.npy (n + 1,) int64   the units of passage i are [unit_offsets[i], unit_offsets[i + 1])
 
-All are mapped, but for units and their flags: of those each question wants a few hundred bytes at thirty places, and
-every place that is mapped brings in 64 KiB, which within a thousand questions would be all of a gigabyte.
+Whatever is mapped and touched counts as memory of the process, 64 KiB around each place. So only what is searched in
+is mapped; the units of a passage and whole lists of postings are read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from indexes.errors import DamagedError
 from indexes.keyword_writer import FILES
 
 Ids = NDArray[np.uint64]
-_READ = ("units", "unit_flags")
+_READ = ("postings", "counts", "units", "unit_flags")
+_ONLY_READ = ("units", "unit_flags")
 
 
 class _FileArray:
@@ -57,36 +58,30 @@ class _FileArray:
 class KeywordSegment:
     """A folder of keyword files opened for searching."""
 
-    def __init__(self, arrays: dict[str, NDArray[Any]], units: _FileArray, unit_flags: _FileArray) -> None:
-        self.terms: Ids = arrays["terms"]
-        self.offsets: NDArray[np.int64] = arrays["offsets"]
-        self.postings: NDArray[np.uint32] = arrays["postings"]
-        self.counts: NDArray[np.uint8] = arrays["counts"]
-        self.lengths: NDArray[np.uint32] = arrays["lengths"]
-        self.unit_offsets: NDArray[np.int64] = arrays["unit_offsets"]
-        self._units = units
-        self._unit_flags = unit_flags
+    def __init__(self, mapped: dict[str, NDArray[Any]], read: dict[str, _FileArray]) -> None:
+        self.terms: Ids = mapped["terms"]
+        self.offsets: NDArray[np.int64] = mapped["offsets"]
+        self.lengths: NDArray[np.uint32] = mapped["lengths"]
+        self.unit_offsets: NDArray[np.int64] = mapped["unit_offsets"]
+        self._mapped = mapped
+        self._read = read
 
     @classmethod
     def open(cls, folder: Path) -> KeywordSegment:
         """Open the files in `folder`. DamagedError where one is missing, cut short or inconsistent."""
         try:
-            arrays = {
-                name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
-                for name in FILES
-                if name not in _READ
-            }
-            units, unit_flags = (_FileArray(folder / f"{name}.npy") for name in _READ)
+            mapped = {name: _map(folder / f"{name}.npy") for name in FILES if name not in _ONLY_READ}
+            read = {name: _FileArray(folder / f"{name}.npy") for name in _READ}
         except (OSError, ValueError) as error:
             raise DamagedError(f"the keyword files in {folder} cannot be opened: run `kb verify`") from error
-        segment = cls(arrays, units, unit_flags)
+        segment = cls(mapped, read)
         if (
             segment.offsets.size != segment.terms.size + 1
             or segment.unit_offsets.size != segment.count + 1
-            or segment.postings.size != int(segment.offsets[-1])
-            or segment.counts.size != segment.postings.size
-            or units.size != int(segment.unit_offsets[-1])
-            or unit_flags.size != units.size
+            or read["postings"].size != int(segment.offsets[-1])
+            or read["counts"].size != read["postings"].size
+            or read["units"].size != int(segment.unit_offsets[-1])
+            or read["unit_flags"].size != read["units"].size
         ):
             raise DamagedError(f"the keyword files in {folder} do not fit together: run `kb verify`")
         return segment
@@ -105,11 +100,20 @@ class KeywordSegment:
         return np.where(self.terms[places] == terms, places, -1).astype(np.int64)
 
     def postings_of(self, place: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-        """Return the positions that hold the term at `place`, ascending, and how often each does."""
+        """Return the positions that hold the term at `place`, ascending, and how often each does: read anew."""
+        begin, end = int(self.offsets[place]), int(self.offsets[place + 1])
+        return self._read["postings"].part(begin, end), self._read["counts"].part(begin, end)
+
+    def mapped_postings_of(self, place: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+        """Return the same without reading it, to look a few positions up in a long list."""
         extent = slice(int(self.offsets[place]), int(self.offsets[place + 1]))
-        return self.postings[extent], self.counts[extent]
+        return self._mapped["postings"][extent], self._mapped["counts"][extent]
 
     def units_of(self, position: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
         """Return the units of a passage in order, as indexes into `terms`, and their flags."""
         begin, end = int(self.unit_offsets[position]), int(self.unit_offsets[position + 1])
-        return self._units.part(begin, end), self._unit_flags.part(begin, end)
+        return self._read["units"].part(begin, end), self._read["unit_flags"].part(begin, end)
+
+
+def _map(path: Path) -> NDArray[Any]:
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))

@@ -121,9 +121,9 @@ class KeywordSearcher:
         if known is not None:
             return known
         segment, dead = self._segments[index], self._dead[index]
-        positions, _ = segment.postings_of(place)
+        positions, _ = segment.mapped_postings_of(place)
         if positions.size < _LOOK_UP * dead.size:
-            holders = int(np.count_nonzero(self._live[index][positions]))
+            holders = int(np.count_nonzero(self._live[index][segment.postings_of(place)[0]]))
         else:
             nearest = np.searchsorted(positions, dead).clip(max=positions.size - 1)
             holders = positions.size - int(np.count_nonzero(positions[nearest] == dead))
