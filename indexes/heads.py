@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.errors import NotFoundError
+from indexes.page_marks import forget_marks
 from indexes.records import Chunk, Document, document_id_of
 from indexes.rows import StoredDocument
 from indexes.states import StateExtras, drop_states, insert_chunks, insert_state, load_chunks, load_document
@@ -40,6 +41,7 @@ def put_head(
         (document_id, document.uri, state[0], extras.size, extras.mtime_ns),
     )
     connection.execute("DELETE FROM failures WHERE document_id = ?", (document_id,))
+    forget_marks(connection, document_id)
     return _supersede(connection, document_id, None if before is None else before[0])
 
 
@@ -50,6 +52,7 @@ def remove_head(connection: sqlite3.Connection, document_id: str) -> set[str]:
     failed = connection.execute("DELETE FROM failures WHERE document_id = ?", (document_id,)).rowcount
     if head is None and not failed:
         raise NotFoundError(f"no document {document_id}")
+    forget_marks(connection, document_id)
     return set() if head is None else _supersede(connection, document_id, head[0])
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.page_marks import all_marks
 from indexes.records import EmbeddingIdentity, SplitterIdentity
 from indexes.rows import KnownDocument
 
@@ -157,6 +158,7 @@ def stale_documents(connection: sqlite3.Connection, space: int, *, pending_only:
 def known_documents(connection: sqlite3.Connection) -> dict[str, KnownDocument]:
     """Return every document by URI, as the newest acknowledged work and the last failures have it."""
     space = head_space(connection)
+    newer = all_marks(connection)
     known = {}
     for document_id, uri, content_hash, settings_hash, size, mtime_ns, source, metadata, of_space in connection.execute(
         "SELECT d.document_id, d.uri, s.content_hash, s.settings_hash, d.size, d.mtime_ns, s.source, b.metadata,"
@@ -167,6 +169,8 @@ def known_documents(connection: sqlite3.Connection) -> dict[str, KnownDocument]:
         settings = settings_hash if of_space == space else ""
         said = json.loads(metadata) if metadata else {}
         marks = (said.get("etag", ""), said.get("last_modified", ""))
+        if document_id in newer and newer[document_id].content_hash == content_hash:
+            marks = (newer[document_id].etag, newer[document_id].last_modified)
         known[document_id] = KnownDocument(
             document_id, uri, content_hash, settings, size, mtime_ns, "ready", source, *marks
         )

@@ -19,6 +19,7 @@ from indexes.admission import check_document, half_vectors
 from indexes.database import DATABASE_NAME, transaction, typed_errors
 from indexes.errors import DocumentError, KBError, UsageError
 from indexes.originals import read_original, remove_original, write_originals
+from indexes.page_marks import PageMarks, remember_marks
 from indexes.records import Chunk, Document, EmbeddingIdentity, SplitterIdentity, document_id_of
 from indexes.rows import GcReport, KnownDocument, StoredDocument
 from indexes.states import StateExtras
@@ -145,9 +146,14 @@ class Writer:
         with self._writing() as connection, transaction(connection):
             heads.record_failure(connection, uri, reason, detail, content_hash, settings_hash, size, mtime_ns)
 
-    def touch(self, uri: str, size: int, mtime_ns: int) -> None:
-        """Record a new size and time (nanoseconds) of a source whose content is unchanged."""
+    def touch(self, uri: str, size: int, mtime_ns: int, marks: PageMarks | None = None) -> None:
+        """Record a new size and time (nanoseconds) of a source whose content is unchanged.
+
+        For a web page, `marks` is what its server says of that content now.
+        """
         with self._writing() as connection, transaction(connection):
+            if marks is not None:
+                remember_marks(connection, document_id_of(uri), marks)
             connection.execute(
                 "UPDATE documents SET size = ?, mtime_ns = ? WHERE document_id = ?",
                 (size, mtime_ns, document_id_of(uri)),

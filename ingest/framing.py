@@ -13,7 +13,7 @@ from typing import Any
 
 from indexes.errors import DocumentError
 from indexes.records import Heading, Page
-from ingest.records import Loaded
+from ingest.records import Loaded, PageLinks
 
 LENGTHS = struct.Struct("<IQ")  # bytes of the JSON object, bytes of the body
 MAX_HEADER_BYTES = 64 * 1024 * 1024
@@ -74,11 +74,15 @@ def loaded_of(header: Mapping[str, Any], body: bytes) -> Loaded:
         raise DocumentError("crashed", f"the reading process answered nonsense: {error}") from error
 
 
-def addresses_of(header: Mapping[str, Any], body: bytes) -> list[str]:
-    """Return the addresses in a frame, one a line. Raise DocumentError as `loaded_of`."""
+def addresses_of(header: Mapping[str, Any], body: bytes) -> PageLinks:
+    """Return the addresses in a frame, one a line, and whether they come from a page that may be taken in.
+
+    Raise DocumentError as `loaded_of`.
+    """
     if "reason" in header:
         raise DocumentError(str(header["reason"]), str(header.get("detail", "")))
     try:
-        return body.decode("utf-8").split("\n") if body else []
+        addresses = tuple(body.decode("utf-8").split("\n")) if body else ()
     except UnicodeDecodeError as error:
         raise DocumentError("crashed", f"the reading process answered nonsense: {error}") from error
+    return PageLinks(addresses, header.get("index") is not False)

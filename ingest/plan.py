@@ -189,7 +189,7 @@ def _moved(gone: Sequence[KnownDocument], items: Sequence[SourceItem]) -> int:
     found = 0
     for item in items:
         content = _hash_of(item)
-        if lost[content] > 0:
+        if content and lost[content] > 0:
             lost[content] -= 1
             found += 1
     return found

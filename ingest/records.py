@@ -54,6 +54,14 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class PageLinks:
+    """The addresses in a page or sitemap, and whether the page may be taken in itself."""
+
+    addresses: tuple[str, ...] = ()
+    index: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """The text of one document and what is known about it. Offsets count code points of `text`, half-open."""
 

@@ -9,12 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from indexes.embedding import Embedder, Vectors
-from indexes.errors import DamagedError, DocumentError, NotFoundError
+from indexes.errors import DamagedError, DocumentError
+from indexes.page_marks import PageMarks
 from indexes.records import document_id_of
 from indexes.rows import KnownDocument
 from indexes.store import Store
 from indexes.writer import Writer
 from ingest.batches import BatchEmbedder
+from ingest.before import Before
 from ingest.feed import Feed
 from ingest.plan import Plan, Removals, proven_time
 from ingest.prepared import Prepared, Splitting, document_of, is_full, prepare
@@ -61,7 +63,7 @@ class Run:
     ) -> None:
         self._store = store
         self._writer = writer
-        self._known = known
+        self._before = Before(known, writer, settings_hash, force)
         self._batches = BatchEmbedder(embedder, cancel)
         self._identity = embedder.identity
         self._splitter = splitter
@@ -72,7 +74,7 @@ class Run:
         self._force = force
         self._keep_originals = keep_originals
         self._publish_seconds = publish_seconds
-        self._touched: list[SourceItem] = []
+        self._touched: list[tuple[SourceItem, PageMarks | None]] = []
         self._publish_at = time.monotonic() + publish_seconds
         self._begun_ns = time.time_ns()
 
@@ -84,9 +86,9 @@ class Run:
             for problem in plan.problems:
                 self._fail(problem.uri, DocumentError(problem.reason, problem.detail))
             if plan.read:
-                items = [self._with_marks(item) for item in plan.read]
-                with Feed(open_pool(), items, self._unchanged_hashes(plan.read), self._cancel) as feed:
-                    self._take(feed)
+                items = [self._before.with_marks(item) for item in plan.read]
+                with Feed(open_pool(), items, self._before.unchanged_hashes(plan.read), self._cancel) as feed:
+                    self._take(feed, plan.gone if removals.prune else None)
             for target in readers:
                 self._take_from_reader(target, plan, removals)
             removals.check(plan)
@@ -104,12 +106,18 @@ class Run:
         self._progress.show("done")
         return report
 
-    def _take(self, outcomes: Iterable[LoadOutcome]) -> None:
-        """Bring in what was read, in batches across documents."""
+    def _take(self, outcomes: Iterable[LoadOutcome], gone: list[KnownDocument] | None = None) -> None:
+        """Bring in what was read, in batches across documents.
+
+        Where `gone` is given, known pages that their server has no more are added to it, and do not fail.
+        """
         batch: list[Prepared] = []
         begun = time.monotonic()
         for outcome in self._tally.timed("load", outcomes):
             check(self._cancel)
+            if (vanished := self._vanished(outcome)) is not None and gone is not None:
+                gone.append(vanished)
+                continue
             prepared = self._prepare(outcome)
             if prepared is not None:
                 batch.append(prepared)
@@ -133,14 +141,14 @@ class Run:
         except DocumentError as error:
             self._fail(reader_root(target), error)
             return
-        plan.find_gone(self._known, seen, [reader_root(target)], removals.prune)
+        plan.find_gone(self._before.known, seen, [reader_root(target)], removals.prune)
 
     def _prepare(self, outcome: LoadOutcome) -> Prepared | None:
         """Split what was read; None where that failed, or where it turned out to be the same as before."""
-        item, before = outcome.item, self._known.get(outcome.item.uri)
+        item, before = outcome.item, self._before.current(outcome.item.uri)
         mtime_ns = proven_time(item, self._begun_ns)
-        if before is not None and self._is_current(before) and before.content_hash == outcome.content_hash:
-            self._touched.append(replace(item, mtime_ns=mtime_ns))
+        if before is not None and before.content_hash == outcome.content_hash:
+            self._touched.append((replace(item, mtime_ns=mtime_ns), self._before.new_marks(item, before)))
             self._tally.unchanged += 1
             return None
         try:
@@ -152,6 +160,8 @@ class Run:
                     document_of(item, outcome.loaded, outcome.content_hash), self._splitter, self._identity
                 )
         except DocumentError as error:
+            if self._vanished(outcome) is not None:
+                error = DocumentError(error.reason, f"{error.detail}; its text of last time stays, --prune removes it")
             self._fail(item.uri, error, outcome)
             return None
         return replace(
@@ -163,6 +173,14 @@ class Run:
             timings={"load": outcome.seconds, "split": time.monotonic() - begun},
         )
 
+    def _vanished(self, outcome: LoadOutcome) -> KnownDocument | None:
+        """Return the document of a page that is in, and that its server says there is none of any more."""
+        item, error = outcome.item, outcome.error
+        fetched_now = item.kind == "web" and item.page is None
+        if not fetched_now or error is None or error.reason != "vanished" or not self._before.has_text(item.uri):
+            return None
+        return self._before.known[item.uri]
+
     def _put(self, batch: Sequence[Prepared]) -> None:
         """Embed what has no vector yet, and put each document in a transaction of its own."""
         if not batch and not self._touched:
@@ -172,8 +190,8 @@ class Run:
             self._tally.embedded = self._batches.embedded
         originals = [one.original for one in batch if one.original is not None]
         with self._tally.stage("store"), self._writer.batch(originals):
-            for item in self._touched:
-                self._writer.touch(item.uri, item.size, item.mtime_ns)
+            for item, marks in self._touched:
+                self._writer.touch(item.uri, item.size, item.mtime_ns, marks)
             for one, of_one in zip(batch, vectors, strict=True):
                 check(self._cancel)
                 try:
@@ -185,7 +203,7 @@ class Run:
             self._publish_what_is_done()
 
     def _put_one(self, one: Prepared, vectors: Vectors) -> None:
-        is_new = not self._has_text(one.document.uri)
+        is_new = not self._before.has_text(one.document.uri)
         self._writer.put(
             one.document,
             one.chunks,
@@ -204,8 +222,8 @@ class Run:
     def _remove(self, plan: Plan) -> None:
         """Remove what is gone; what only ever failed is no document, and is forgotten without being counted."""
         check(self._cancel)
-        documents = [one for one in plan.gone if self._has_text(one.uri)]
-        failures = [one for one in (*plan.gone, *plan.lapsed) if not self._has_text(one.uri)]
+        documents = [one for one in plan.gone if self._before.has_text(one.uri)]
+        failures = [one for one in (*plan.gone, *plan.lapsed) if not self._before.has_text(one.uri)]
         if documents or failures:
             with self._tally.stage("store"):
                 self._writer.remove([one.document_id for one in (*documents, *failures)])
@@ -263,29 +281,3 @@ class Run:
                     mtime_ns=outcome.item.mtime_ns,
                 )
         self._tally.fail(uri, error.reason, error.detail)
-
-    def _unchanged_hashes(self, items: Sequence[SourceItem]) -> dict[str, str]:
-        """Return, by URI, the hashes of content that need not be parsed again."""
-        known = (self._known.get(item.uri) for item in items)
-        return {one.uri: one.content_hash for one in known if one is not None and self._is_current(one)}
-
-    def _with_marks(self, item: SourceItem) -> SourceItem:
-        """Return an item so that, being a web page that is in, it is fetched only if it has changed."""
-        before = self._known.get(item.uri)
-        if item.kind != "web" or item.page is not None or before is None or not self._is_current(before):
-            return item
-        return replace(item, size=before.size, etag=before.etag, last_modified=before.last_modified)
-
-    def _is_current(self, known: KnownDocument) -> bool:
-        return not self._force and known.status == "ready" and known.settings_hash == self._settings_hash
-
-    def _has_text(self, uri: str) -> bool:
-        """Return whether a document was in before, and not only as a failure."""
-        before = self._known.get(uri)
-        if before is None or before.status == "ready":
-            return before is not None
-        try:
-            self._writer.stored(before.document_id)
-        except NotFoundError:
-            return False
-        return True

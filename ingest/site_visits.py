@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from indexes.errors import DamagedError, NotFoundError
 from indexes.rows import KnownDocument
-from ingest.crawl import Crawl, CrawlLimits, KnownPage
+from ingest.crawl import Crawl, CrawlLimits
 from ingest.records import Problem, SourceItem
+from ingest.site_records import KnownPage
 from ingest.stopping import check
 from ingest.urls import site_of
 

@@ -22,6 +22,8 @@ MAX_PAGE_BYTES = 20 * 1024 * 1024
 MAX_REDIRECTS = 5
 TOTAL_SECONDS = 30.0
 USER_AGENT = "qwen-kb (knowledge-base indexing)"
+# The word by which sites know us in robots.txt and in the wishes of pages.
+AGENT = USER_AGENT.partition(" ")[0]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
@@ -39,7 +41,7 @@ _BLOCK = 64 * 1024
 class Fetched:
     """A page as the server gave it. `url` is where it came from in the end; `charset` is what the server said.
 
-    With `not_modified` the page is as the caller has it, and `data` is empty.
+    With `not_modified` the page is as the caller has it, and `data` is empty. `robots` holds the X-Robots-Tag headers.
     """
 
     url: str
@@ -49,6 +51,7 @@ class Fetched:
     etag: str
     last_modified: str
     not_modified: bool = False
+    robots: tuple[str, ...] = ()
 
 
 class StatusError(DocumentError):
@@ -143,12 +146,13 @@ def _request(
         media_type = described.partition(";")[0].strip().lower()
         charset = _CHARSET.search(described)
         facts = (answer.get("etag", ""), answer.get("last-modified", ""))
+        robots = tuple(value.decode("latin-1") for name, value in response.headers if name.lower() == b"x-robots-tag")
         if response.status == 304:
-            return Fetched(url, b"", media_type, None, *facts, not_modified=True)
+            return Fetched(url, b"", media_type, None, *facts, not_modified=True, robots=robots)
         if not any_type and not _READABLE.match(media_type):
             raise DocumentError("unsupported", f"the page is {media_type[:80]!r}, not a document that can be read")
         data = _body(response, answer, max_bytes)
-        return Fetched(url, data, media_type, charset.group(1) if charset else None, *facts)
+        return Fetched(url, data, media_type, charset.group(1) if charset else None, *facts, robots=robots)
 
 
 def _check_status(status: int, accepted: tuple[int, ...]) -> None:

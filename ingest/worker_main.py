@@ -114,8 +114,8 @@ def _done(header: dict[str, Any], data: bytes) -> list[bytes]:
     if header["task"] == "links":
         from ingest.loaders.links import page_links
 
-        found = page_links(data, header["url"], header["media_type"], header["charset"])
-        return frame({}, "\n".join(found).encode("utf-8", "replace"))
+        found = page_links(data, header["url"], header["agent"], header["media_type"], header["charset"])
+        return frame({"index": found.index}, "\n".join(found.addresses).encode("utf-8", "replace"))
     from ingest.loaders.dispatch import load
 
     loaded = load(

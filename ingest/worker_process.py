@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from indexes.errors import DocumentError, KBError
 from ingest.framing import LENGTHS, MAX_HEADER_BYTES, addresses_of, frame, header_of, loaded_of
-from ingest.records import Loaded
+from ingest.records import Loaded, PageLinks
 
 _START_SECONDS = 60.0
 _BLOCK = 1 << 18
@@ -78,7 +78,7 @@ class WorkerProcess:
         """
         return loaded_of(*self._ask({**request, "task": "document"}, data, seconds))
 
-    def addresses(self, request: Mapping[str, object], data: bytes, seconds: float) -> list[str]:
+    def addresses(self, request: Mapping[str, object], data: bytes, seconds: float) -> PageLinks:
         """Let the process find the addresses in a page or sitemap, as `request["task"]` says. Raise as `load`."""
         return addresses_of(*self._ask(request, data, seconds))
 

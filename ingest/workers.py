@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from indexes.errors import ConfigurationError, DocumentError, KBError
 from ingest.loaders.dispatch import MAX_CHARACTERS
 from ingest.reading import MAX_FILE_BYTES, read_file
-from ingest.records import Loaded, LoadOutcome, SourceItem
+from ingest.records import Loaded, LoadOutcome, PageLinks, SourceItem
 from ingest.web import MAX_PAGE_BYTES, Fetched, fetch
 from ingest.worker_process import WorkerProcess
 
@@ -114,7 +114,7 @@ class LoaderPool:
         """The hosts and networks that may be fetched from although their addresses are private."""
         return self._allow_hosts
 
-    def addresses(self, request: Mapping[str, object], data: bytes) -> list[str]:
+    def addresses(self, request: Mapping[str, object], data: bytes) -> PageLinks:
         """Return the addresses in a page or sitemap, found by a reading process. Raise DocumentError as `load`."""
         process = self._borrow()
         try:
@@ -163,6 +163,8 @@ class LoaderPool:
         content_hash, data = "", None
         try:
             item, data, page = self._bytes_of(item)
+            if page is not None:
+                item = replace(item, page=replace(page, data=b""))
             if page is not None and page.not_modified:
                 if item.uri not in run.known_hashes:
                     raise DocumentError("fetch_failed", "the server says that the page has not changed, but it is new")

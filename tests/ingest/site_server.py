@@ -15,13 +15,15 @@ from tests.ingest.misbehaving_server import QuietServer
 
 @dataclass(frozen=True)
 class Answer:
-    """What one path gives; with a `location` it redirects there."""
+    """What one path gives; with a `location` it redirects there. `etag` stands in place of one made of the body."""
 
     body: bytes = b""
     status: int = 200
     media_type: str = "text/html; charset=utf-8"
     location: str = ""
     marks: bool = True
+    etag: str = ""
+    robots: str = ""
 
 
 @dataclass
@@ -65,7 +67,7 @@ def site() -> Iterator[Site]:
         def do_GET(self) -> None:
             answer = served.pages.get(self.path) or served.pages.get(self.path.partition("?")[0] + "?*")
             answer = answer or Answer(b"no such page", 404)
-            mark = f'"{hashlib.sha256(answer.body).hexdigest()[:16]}"'
+            mark = answer.etag or f'"{hashlib.sha256(answer.body).hexdigest()[:16]}"'
             status, body = answer.status, answer.body
             if status == 200 and answer.marks and self.headers.get("If-None-Match") == mark:
                 status, body = 304, b""
@@ -76,6 +78,8 @@ def site() -> Iterator[Site]:
                 self.send_header("Content-Length", str(len(body)))
             if answer.marks and status in (200, 304):
                 self.send_header("ETag", mark)
+            if answer.robots:
+                self.send_header("X-Robots-Tag", answer.robots)
             if answer.location:
                 self.send_header("Location", answer.location)
             self.end_headers()

@@ -14,6 +14,7 @@ from indexes.errors import UsageError
 from indexes.store import Store
 from ingest.crawl import CrawlLimits
 from ingest.pipeline import Pipeline
+from ingest.plan import RemovalLimitError
 from ingest.report import IngestReport
 from ingest.site_visits import SiteVisits
 from ingest.stopping import IngestInterrupted
@@ -299,6 +300,98 @@ def test_failures_of_pages(served: Site, library: SiteLibrary) -> None:
     gone = library.visit(served, "/", prune=True)
     assert (_failures(gone), gone.removed) == ({"": "fetch_failed"}, 0)
     assert library.pages(served) == {"/", "/sick", "/child"}
+
+
+def test_a_page_that_is_gone_is_removed_where_asked(served: Site, library: SiteLibrary) -> None:
+    """404 and 410 of a page named outright: a failure that names --prune without it, a removal with it."""
+    for path in ("/", "/a", "/b"):
+        served.page(path, path)
+    targets: list[Target | str] = [served.url(path) for path in ("/", "/a", "/b")]
+    library.bring(targets)
+    served.put("/a", "gone", status=410)
+    del served.pages["/b"]
+    kept = library.bring(targets)
+    assert _failures(kept) == {"a": "vanished", "b": "vanished"} and kept.removed == 0
+    assert all("--prune" in one.detail for one in kept.failed)
+    assert library.pages(served) == {"/", "/a", "/b"}
+    with pytest.raises(RemovalLimitError, match="2 of 3 documents are gone"):
+        library.bring(targets, prune=True, max_removed_share=0.3)
+    pruned = library.bring(targets, prune=True)
+    assert (pruned.failed, pruned.removed) == ((), 2)
+    assert library.pages(served) == {"/"}
+    again = library.bring(targets, prune=True)
+    assert _failures(again) == {"a": "vanished", "b": "vanished"} and again.removed == 0
+
+
+@pytest.mark.parametrize("crawled", [False, True])
+def test_a_new_mark_of_the_same_page_is_remembered(served: Site, library: SiteLibrary, crawled: bool) -> None:
+    """A page that is the same under a new ETag is fetched once more and no oftener; the version stays."""
+
+    def bring() -> IngestReport:
+        return library.visit(served, "/") if crawled else library.bring([served.url("/")])
+
+    served.page("/", "首页")
+    bring()
+    served.put("/", served.pages["/"].body, etag='"second"')
+    for status, repeats in ((200, 1), (304, 2)):
+        for _ in range(repeats):
+            del served.seen[:]
+            report = bring()
+            assert (report.unchanged, report.changed, report.version) == (1, 0, 1)
+            assert served.fetched(status) == ["/"]
+    served.page("/", "首页改写了")
+    assert bring().changed == 1
+    del served.seen[:]
+    assert bring().unchanged == 1
+    assert served.fetched(304) == ["/"]
+
+
+def test_a_rolled_back_page_is_not_taken_for_the_newer_one(served: Site, library: SiteLibrary) -> None:
+    """The mark of content that is not in any more does not keep the page from being fetched."""
+    served.page("/", "首页")
+    library.bring([served.url("/")])
+    served.page("/", "首页改写了")
+    library.bring([served.url("/")])
+    served.put("/", served.pages["/"].body, etag='"second"')
+    library.bring([served.url("/")])
+    store = library.open_store()
+    try:
+        store.rollback(1)
+    finally:
+        store.close()
+    assert library.bring([served.url("/")]).changed == 1
+    assert "首页改写了" in library.documents()[served.url("/")].document.text
+
+
+def test_wishes_of_pages_are_honoured(served: Site, library: SiteLibrary) -> None:
+    """`noindex` keeps a page out but not what it leads to, `nofollow` the other way round; headers count as well."""
+    noindex, nofollow = "<meta name='robots' content='noindex'>", "<meta name='robots' content='nofollow'>"
+    served.page("/", "首页", "a", "b", "c", "d")
+    pages = {"/a": (noindex, ""), "/b": (nofollow, ""), "/c": ("", "noindex"), "/d": ("", "nofollow")}
+    for path, (element, header) in pages.items():
+        served.page(path, f"第{path}页", f"below{path}")
+        body = served.pages[path].body.replace(b"<head>", f"<head>{element}".encode())
+        served.put(path, body, robots=header)
+        served.page(f"/below{path}", f"第{path}页之下")
+    report = library.visit(served, "/")
+    assert library.pages(served) == {"/", "/b", "/d", "/below/a", "/below/c"}
+    assert report.failed == ()
+    assert {one.error for one in report.skipped} == {"forbidden_link"}
+
+
+def test_a_page_that_came_to_ask_not_to_be_taken_in_goes(served: Site, library: SiteLibrary) -> None:
+    """A page at the last depth whose head says `noindex` now is removed with the next pruning; one named outright
+    is what the user asked for, and stays."""
+    library.limits = CrawlLimits(depth=1, pages=10, delay=0.0)
+    served.page("/", "首页", "a")
+    served.page("/a", "甲页")
+    library.visit(served, "/")
+    body = served.pages["/a"].body.replace(b"<head>", b"<head><meta name='robots' content='none'>")
+    served.put("/a", body)
+    assert library.visit(served, "/").removed == 0
+    assert library.visit(served, "/", prune=True).removed == 1
+    assert library.pages(served) == {"/"}
+    assert library.bring([served.url("/a")]).added == 1
 
 
 def test_removals_are_limited_for_sites_too(served: Site, library: SiteLibrary) -> None:

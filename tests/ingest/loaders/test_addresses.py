@@ -11,11 +11,17 @@ from indexes.errors import DocumentError
 from ingest.loaders import sitemap
 from ingest.loaders.links import MAX_LINKS, page_links
 from ingest.loaders.sitemap import sitemap_addresses
+from ingest.page_wishes import Wishes, wishes_of
+from ingest.records import PageLinks
 
 URL = "https://site.test/docs/index.html"
 SITEMAP = (
     '<?xml version="1.0" encoding="UTF-8"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{}</urlset>'
 )
+
+
+def _links(page: bytes) -> list[str]:
+    return list(page_links(page, URL, "bot").addresses)
 
 
 def test_links_of_a_page() -> None:
@@ -27,7 +33,7 @@ def test_links_of_a_page() -> None:
         "<a href='mailto:x@y.z'>9</a><a href='javascript:void(0)'>10</a><a href='http://[bad'>11</a>"
         "<a rel='nofollow' href='g'>12</a><a href='//u:p@site.test/h'>13</a>"
     )
-    assert page_links(f"<html><body>{body}</body></html>".encode(), URL) == [
+    assert _links(f"<html><body>{body}</body></html>".encode()) == [
         "https://site.test/docs/a.html",
         "https://site.test/b.html",
         "http://other.test/c",
@@ -41,21 +47,59 @@ def test_links_of_a_page() -> None:
 def test_base_and_wishes_of_a_page() -> None:
     """`<base>` moves what is relative; a page may ask that none of its links be followed."""
     page = b"<html><head><base href='/other/'>%b</head><body><a href='a'>1</a></body></html>"
-    assert page_links(page % b"", URL) == ["https://site.test/other/a"]
-    assert page_links(page % b"<meta name='ROBOTS' content='noindex, NoFollow'>", URL) == []
+    assert _links(page % b"") == ["https://site.test/other/a"]
+    assert _links(page % b"<meta name='ROBOTS' content='noindex, NoFollow'>") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "wishes"),
+    [
+        ([], Wishes()),
+        (["all"], Wishes()),
+        (["NoIndex"], Wishes(index=False)),
+        (["noindex, nofollow"], Wishes(False, False)),
+        (["none"], Wishes(False, False)),
+        (["max-snippet: 20, nofollow"], Wishes(follow=False)),
+        (["otherbot: noindex, nofollow"], Wishes()),
+        (["otherbot: noindex, qwen-kb: nofollow"], Wishes(follow=False)),
+        (["otherbot: none", "noindex"], Wishes(index=False)),
+        (["unavailable_after: Wed, 25 Jun 2031 15:00:00 GMT"], Wishes()),
+    ],
+)
+def test_wishes_in_headers_and_elements(values: list[str], wishes: Wishes) -> None:
+    """Directives for everyone and for us count, in any case; those for others and those with values do not."""
+    assert wishes_of(values, "qwen-kb") == wishes
+
+
+def test_a_page_that_asks_not_to_be_taken_in_may_still_lead_on() -> None:
+    """`noindex` is about the page and `nofollow` about its links; elements for other readers are not for us."""
+    page = "<html><head><meta name='{}' content='{}'></head><body><a href='a'>1</a></body></html>"
+    asked = [
+        page_links(page.format(*one).encode(), URL, "qwen-kb")
+        for one in (
+            ("robots", "noindex"),
+            ("Qwen-KB", "noindex"),
+            ("otherbot", "none"),
+            ("robots", "nofollow"),
+        )
+    ]
+    there = ("https://site.test/docs/a",)
+    assert asked == [PageLinks(there, False), PageLinks(there, False), PageLinks(there), PageLinks((), True)]
 
 
 def test_other_content_has_no_links() -> None:
     """Text and PDF that mention addresses, and pages that cannot be parsed, lead nowhere."""
-    assert page_links("见 <https://site.test/a>".encode(), "https://site.test/x.txt", "text/plain") == []
-    assert page_links(b"%PDF-1.4 <a href='x'>", URL, "application/pdf") == []
-    assert page_links(b"\x7fELF<a href='x'>", URL, "text/html") == []
+    assert (
+        page_links("见 <https://site.test/a>".encode(), "https://site.test/x.txt", "bot", "text/plain") == PageLinks()
+    )
+    assert page_links(b"%PDF-1.4 <a href='x'>", URL, "bot", "application/pdf") == PageLinks()
+    assert page_links(b"\x7fELF<a href='x'>", URL, "bot", "text/html") == PageLinks()
 
 
 def test_pages_of_nothing_but_links_are_bounded() -> None:
     """A page with a million links gives no more than the limit."""
     page = b"<html><body>" + b"".join(b"<a href='%d'></a>" % number for number in range(3 * MAX_LINKS))
-    assert len(page_links(page, URL)) == MAX_LINKS
+    assert len(_links(page)) == MAX_LINKS
 
 
 def test_sitemaps_and_lists_of_sitemaps() -> None:
