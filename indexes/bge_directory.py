@@ -56,7 +56,7 @@ class BgeDirectory:
             dimension=int(config["hidden_size"]),
             max_tokens=min(limits),
             query_prefix=_query_prefix(name, int(config["vocab_size"])),
-            revision=_fingerprint(path, weights),
+            revision=fingerprint(path, weights),
             pad_token=int(config.get("pad_token_id") or 0),
         )
 
@@ -75,7 +75,7 @@ def _query_prefix(name: str, vocabulary: int) -> str:
     return {_CHINESE_VOCABULARY: CHINESE_PREFIX, _ENGLISH_VOCABULARY: ENGLISH_PREFIX}.get(vocabulary, "")
 
 
-def _fingerprint(path: Path, weights: list[Path]) -> str:
+def fingerprint(path: Path, weights: list[Path]) -> str:
     """Return 16 hexadecimal digits of the SHA-256 over configuration, tokenizer and a sample of the weights.
 
     Of each weight file, its size and 64 blocks spread over it: training moves every weight, and reading gigabytes at

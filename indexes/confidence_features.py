@@ -21,7 +21,8 @@ class ConfidenceFeatures:
     `seen`: of the question's weight, what occurs anywhere in the index. `special_seen`: the same of its words and
     numbers alone. `margin`: how far the best keyword score stands above the fifth best, or above 0 where there is
     none. `dense`: the best cosine. `peak`: how far it stands above the background, 1 for eight spreads. `trust`: how
-    far dense search was trusted. `length`: n / (n + 8) for n units in the question.
+    far dense search was trusted. `length`: n / (n + 8) for n units in the question. `rerank`: the best score that a
+    reranker gave, 0 without one.
     """
 
     found: float = 0.0
@@ -40,6 +41,7 @@ class ConfidenceFeatures:
     peak: float = 0.0
     trust: float = 0.0
     length: float = 0.0
+    rerank: float = 0.0
 
     def vector(self) -> NDArray[np.float64]:
         """Return the features (f,) in the order of `names()`."""

@@ -13,6 +13,7 @@ from indexes.model_folders import default_models_folder, model_folder
 __all__ = ["ModelKind", "default_models_folder", "model_folder", "resolve_model"]
 
 ModelKind = Literal["embedding", "engine", "reranker"]
+_SETTINGS = {"embedding": "embedding.model", "engine": "engine.model", "reranker": "retrieval.reranker"}
 
 
 def resolve_model(
@@ -30,16 +31,18 @@ def resolve_model(
     if (given / "config.json").is_file():
         return given.resolve()
     if given.exists():
-        raise EngineUnavailableError(f"{given} is no model directory: it has no config.json (setting {kind}.model)")
+        raise EngineUnavailableError(
+            f"{given} is no model directory: it has no config.json (setting {_SETTINGS[kind]})"
+        )
     if not _is_hub_name(name_or_path):
-        raise EngineUnavailableError(f"there is no model directory {given}: correct the setting {kind}.model")
+        raise EngineUnavailableError(f"there is no model directory {given}: correct the setting {_SETTINGS[kind]}")
     for folder in _cached(name_or_path, revision, models_folder):
         if (folder / "config.json").is_file():
             return folder
     if offline or _told_offline():
         raise EngineUnavailableError(
             f"the model {name_or_path} is not on this machine: run `kb models pull {name_or_path}` where there is a"
-            f" network, or set {kind}.model to a directory that holds it"
+            f" network, or set {_SETTINGS[kind]} to a directory that holds it"
         )
     from indexes.model_download import download_model
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
@@ -21,6 +21,7 @@ from indexes.index_view import IndexView
 from indexes.keywords import K1
 from indexes.question import QuestionTerms
 from indexes.records import Hit
+from indexes.reranking import Reranking
 from indexes.rows import StoredChunk
 from indexes.snapshot import Snapshot
 
@@ -61,11 +62,15 @@ class Searcher:
     """Answers questions with passages. Holds nothing of a snapshot once that is gone; safe to share between threads.
 
     All scores lie in [0, 1], higher is better. `keyword_score`: BM25 and closeness of the words. `dense_score`: the
-    cosine, 0 where negative. `score`: both fused, dense evidence as far as it is to be trusted with the question.
+    cosine, 0 where negative. `score`: both fused, dense evidence as far as it is to be trusted with the question; with
+    `reranking`, mixed with what the reranker makes of the best.
     """
 
-    def __init__(self, embedder: Embedder, options: SearchOptions | None = None) -> None:
+    def __init__(
+        self, embedder: Embedder, options: SearchOptions | None = None, reranking: Reranking | None = None
+    ) -> None:
         self.embedder = embedder
+        self.reranking = reranking
         self._options = options or SearchOptions()
         self._views: WeakKeyDictionary[Snapshot, IndexView] = WeakKeyDictionary()
         self._lock = threading.Lock()
@@ -102,9 +107,12 @@ class Searcher:
         # Rounded so that equal evidence is equal, however the passages are spread over segments.
         fused = fuse(keyword, deviations, self.embedder.fusion_weight * trusted).round(6)
         order = np.argsort(-fused, kind="stable")
+        features = confidence_features(question, closeness, order, keyword, bm25, cosines, deviations, trusted)
+        if self.reranking is not None:
+            fused, judged = self.reranking.apply(query, stored, fused)
+            features = replace(features, rerank=judged)
         scores = zip(stored, fused.tolist(), cosines.clip(0, 1).tolist(), keyword.tolist(), strict=True)
         hits = ranked_hits((Scored(*item) for item in scores if item[1] > 0), top_k)
-        features = confidence_features(question, closeness, order, keyword, bm25, cosines, deviations, trusted)
         return SearchResult(hits, features)
 
     def _view(self, snapshot: Snapshot) -> IndexView:

@@ -12,8 +12,8 @@ from indexes.errors import UsageError
 from kb.confidence import Confidence
 from kb.logistic import fit_logistic
 
-# What the shipped fits look at. A feature that does not vary gets no weight.
-NAMES = ("keyword", "bm25", "passage", "seen", "margin", "length", "dense", "trust")
+# What the shipped fits look at, and the reranker where there is one. A feature that does not vary gets no weight.
+NAMES = ("keyword", "bm25", "passage", "seen", "margin", "length", "dense", "trust", "rerank")
 FALSE_REFUSALS = 0.05
 LEAST = 20
 _PENALTY = 1.0

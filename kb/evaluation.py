@@ -10,7 +10,6 @@ from typing import Literal
 
 from indexes.errors import UsageError
 from indexes.records import Hit
-from indexes.search import Searcher
 from kb.answer import Answerer
 from kb.confidence import Confidence
 from kb.confidence_file import write_confidence
@@ -95,7 +94,7 @@ def evaluate(
             outcomes = list(_retrievals(base, retriever, posed, on_progress))
         else:
             outcomes = list(_answers(base, retriever, posed, engine, on_progress))
-        identity = base.application.embedder().identity
+        identity, reranker = base.application.embedder().identity, base.application.reranker_identity()
     if kind == "retrieval":
         threshold = application.settings.retrieval.confidence_threshold
         figures = retrieval_figures(outcomes) | decision_figures(outcomes, threshold)
@@ -119,7 +118,7 @@ def evaluate(
     )
     if fitted is not None and kb is not None:
         report = {"dataset": dataset.name, "holdout": holdout, "questions": len(outcomes), "figures": result.figures}
-        write_confidence(application.folder(kb), fitted, identity, report)
+        write_confidence(application.folder(kb), fitted, identity, report, reranker=reranker)
     return result
 
 
@@ -137,7 +136,7 @@ def _halves(posed: Sequence[Posed], sources: int) -> tuple[list[Posed], list[Pos
 
 def _fit(base: Base, posed: Iterable[Posed]) -> Confidence:
     application = base.application
-    searcher, snapshot = Searcher(application.embedder()), application.store(base.name).snapshot()
+    searcher, snapshot = application.searcher(), application.store(base.name).snapshot()
     top_k = application.settings.retrieval.top_k
     seen = [(searcher.search(snapshot, one.asked.text, top_k).features, one.answerable) for one in posed]
     return fit_confidence([features for features, _ in seen], [answerable for _, answerable in seen])

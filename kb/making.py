@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from indexes.embedding import Embedder
+    from indexes.reranking import Reranking
+    from indexes.search import Searcher
     from ingest.jobs import JobDefinition
     from ingest.prepared import Splitting
     from ingest.targets import Target
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         IngestSettings,
         JobSettings,
         ModelSettings,
+        RetrievalSettings,
         SourceSettings,
     )
 
@@ -61,6 +64,37 @@ def make_embedder(embedding: EmbeddingSettings, models: ModelSettings) -> Embedd
         models_folder=_folder(models),
         runtime=embedding.runtime,
     )
+
+
+def make_reranking(
+    retrieval: RetrievalSettings, embedding: EmbeddingSettings, models: ModelSettings
+) -> Reranking | None:
+    """Return the configured reranker and how it is used, or None; its model is loaded when it is first used."""
+    if retrieval.reranker == "none":
+        return None
+    from indexes.bge_reranker import BgeReranker
+    from indexes.reranking import Reranking
+
+    reranker = BgeReranker(
+        retrieval.reranker,
+        device=None if embedding.device == "auto" else embedding.device,
+        offline=models.offline,
+        models_folder=_folder(models),
+    )
+    return Reranking(reranker, retrieval.reranker_candidates, retrieval.reranker_weight)
+
+
+def make_searcher(embedder: Embedder, reranking: Reranking | None) -> Searcher:
+    """Return what searches; with a reranker it gathers enough for that to choose from."""
+    from indexes.search import Searcher, SearchOptions
+
+    if reranking is None:
+        return Searcher(embedder)
+    usual, wanted = SearchOptions(), reranking.candidates
+    options = SearchOptions(
+        candidates=max(usual.candidates, wanted), dense_candidates=max(usual.dense_candidates, wanted // 2)
+    )
+    return Searcher(embedder, options, reranking)
 
 
 def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Engine:

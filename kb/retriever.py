@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,14 +56,18 @@ class Retriever:
         *,
         top_k: int = 5,
         score_threshold: float = 0.0,
-        confidence: Confidence | None = None,
+        confidence: Confidence | Callable[[], Confidence | None] | None = None,
     ) -> None:
-        """`top_k` hits at most, none with a score under `score_threshold`; `confidence` defaults to the embedder's."""
+        """`top_k` hits at most, none with a score under `score_threshold`.
+
+        `confidence` is one, or what gives the one in force at each question; None means the embedder's own.
+        """
         self._store = store
         self._searcher = searcher
         self._top_k = _checked_top_k(top_k)
         self._score_threshold = _checked_threshold(score_threshold)
-        self._confidence = confidence or confidence_for(searcher.embedder.identity.name)
+        self._shipped = confidence_for(searcher.embedder.identity.name)
+        self._confidence = confidence
 
     def retrieve(
         self,
@@ -102,11 +106,15 @@ class Retriever:
         hits = tuple(hit for hit in result.hits if hit.score >= threshold)
         retrieval = Retrieval(
             hits=hits,
-            confidence=self._confidence.of(result.features) if hits else 0.0,
+            confidence=self._judge().of(result.features) if hits else 0.0,
             version=snapshot.version,
             milliseconds=1e3 * (time.perf_counter() - started),
         )
         return Grounding(retrieval, snapshot)
+
+    def _judge(self) -> Confidence:
+        given = self._confidence
+        return (given if given is None or isinstance(given, Confidence) else given()) or self._shipped
 
 
 def _checked_top_k(top_k: int) -> int:

@@ -34,6 +34,10 @@ def resolve_paths(model: SettingsModel, config: Path | None, origins: Mapping[st
         model.models.folder = str(folder / Path(model.models.folder).expanduser())
     if model.embedding.tokenizer and origins["embedding.tokenizer"] == str(config):
         model.embedding.tokenizer = str(folder / Path(model.embedding.tokenizer).expanduser())
+    if origins["retrieval.reranker"] == str(config):
+        reranker = folder / Path(model.retrieval.reranker).expanduser()
+        if reranker.is_dir():
+            model.retrieval.reranker = str(reranker)
     for name, section in (("embedding", model.embedding), ("engine", model.engine)):
         candidate = folder / Path(section.model).expanduser()
         if section.model and origins[f"{name}.model"] == str(config) and candidate.is_dir():

@@ -163,7 +163,18 @@ class RetrievalSettings(Section):
         le=1_000_000,
         description="characters of passages, widened by their neighbours, for the engine",
     )
-    reranker: Literal["none"] = Field(default="none", description="`none`: the fused order stands")
+    reranker: str = Field(
+        default="none",
+        min_length=1,
+        description="`none`: the fused order stands; else a bge reranker, by its name (BAAI/bge-reranker-base) or its "
+        "directory; needs the `local` extra, and runs where `embedding.device` says",
+    )
+    reranker_candidates: int = Field(
+        default=50, ge=1, le=500, description="passages that the reranker looks at, the best of what was found"
+    )
+    reranker_weight: float = Field(
+        default=0.7, gt=0, le=1, description="share of the reranker in the score; 1: its order replaces the fused one"
+    )
 
 
 class IngestSettings(Section):

@@ -17,12 +17,16 @@ from kb.making import (
     make_generation_options,
     make_job,
     make_pool,
+    make_reranking,
+    make_searcher,
     make_splitter,
 )
 
 if TYPE_CHECKING:
     from indexes.embedding import Embedder
     from indexes.records import EmbeddingIdentity, SplitterIdentity
+    from indexes.reranking import Reranking
+    from indexes.search import Searcher
     from indexes.store import Store
     from ingest.jobs import JobRunner
     from ingest.pipeline import Pipeline
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from ingest.schedule import Worker
     from kb.answer import Answerer
     from kb.confidence import Confidence
+    from kb.confidence_file import KeptConfidence
     from kb.engines.base import Engine
     from kb.retriever import Retriever
     from kb.settings import Settings
@@ -48,6 +53,7 @@ class Application:
         self._retrievers: dict[str, Retriever] = {}
         self._engines: dict[str, Engine] = {}
         self._embedder: Embedder | None = None
+        self._reranking: Reranking | None = None
         self._splitter: Splitting | None = None
         self._job_runner: JobRunner | None = None
 
@@ -97,25 +103,24 @@ class Application:
 
     def retriever(self, kb: str) -> Retriever:
         """Return what finds passages. Raise NotFoundError, or EmbeddingMismatchError where another embedder made it."""
-        from kb.confidence_file import read_confidence
+        from kb.confidence_file import KeptConfidence
 
         name = self.name(kb)
         with self._lock:
             if name not in self._retrievers:
                 self._store_to_ask(name)
-                fitted = read_confidence(self.folder(name), self.embedder().identity)
-                self._retrievers[name] = self.retriever_with(name, fitted)
+                kept = KeptConfidence(self.folder(name), self.embedder().identity, reranker=self.reranker_identity())
+                self._retrievers[name] = self.retriever_with(name, kept)
             return self._retrievers[name]
 
-    def retriever_with(self, kb: str, confidence: Confidence | None) -> Retriever:
+    def retriever_with(self, kb: str, confidence: Confidence | KeptConfidence | None) -> Retriever:
         """Return a new retriever that judges by `confidence`, None for what ships with the embedder."""
-        from indexes.search import Searcher
         from kb.retriever import Retriever
 
         retrieval = self.settings.retrieval
         return Retriever(
             self._store_to_ask(self.name(kb)),
-            Searcher(self.embedder()),
+            self.searcher(),
             top_k=retrieval.top_k,
             score_threshold=retrieval.score_threshold,
             confidence=confidence,
@@ -137,6 +142,15 @@ class Application:
             threshold=retrieval.confidence_threshold,
             passage_characters=retrieval.passage_characters,
         )
+
+    def searcher(self) -> Searcher:
+        """Return a new searcher with the configured embedder and reranker, both of which all searchers share."""
+        return make_searcher(self.embedder(), self._rerank())
+
+    def reranker_identity(self) -> str:
+        """Return which reranker is at work, "" for none. Raise EngineUnavailableError where its model is not here."""
+        reranking = self._rerank()
+        return "" if reranking is None else reranking.reranker.identity
 
     def engine(self, name: str | None = None) -> Engine:
         """Return the engine of a name, or the configured one; raise UsageError for an unknown name."""
@@ -190,6 +204,13 @@ class Application:
             self._engines.clear()
             self._retrievers.clear()
             self._stores.clear()
+
+    def _rerank(self) -> Reranking | None:
+        with self._lock:
+            if self._reranking is None:
+                settings = self.settings
+                self._reranking = make_reranking(settings.retrieval, settings.embedding, settings.models)
+            return self._reranking
 
     def _store_to_ask(self, name: str) -> Store:
         """Return the store to search. Raise EmbeddingMismatchError where another embedder made it."""

@@ -66,6 +66,8 @@ def configured(settings: Settings) -> list[Finding]:
     found = [Finding("ok", "configuration", where), _home(settings.home)]
     found.append(_resolves("embedder", _embedder_detail, settings))
     found.append(_resolves("engine", _engine_detail, settings))
+    if settings.retrieval.reranker != "none":
+        found.append(_resolves("reranker", _reranker_detail, settings))
     if importlib.util.find_spec("torch") is not None:
         found.append(_device())
     if settings.serve.host not in ("127.0.0.1", "::1", "localhost"):
@@ -109,6 +111,15 @@ def _embedder_detail(settings: Settings) -> str:
     from indexes.bge import BgeEmbedder
 
     return f"{detail}, {embedder.foreseen_runtime}" if isinstance(embedder, BgeEmbedder) else detail
+
+
+def _reranker_detail(settings: Settings) -> str:
+    """Say which reranker is used and how, after reading its directory; its weights are not loaded."""
+    from kb.making import make_reranking
+
+    reranking = make_reranking(settings.retrieval, settings.embedding, settings.models)
+    assert reranking is not None
+    return f"{reranking.reranker.identity}, over {reranking.candidates} passages, {reranking.weight:g} of the score"
 
 
 def _engine_detail(settings: Settings) -> str:

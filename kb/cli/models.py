@@ -81,7 +81,7 @@ def check(name: Name, config: Config = None, as_json: Json = False) -> None:
 
     settings = session.settings(config)
     kind = kind_of(Path(name).name if Path(name).is_dir() else name)
-    said = _embed(name, settings) if kind == "embedding" else _generate(name, settings)
+    said = {"embedding": _embed, "engine": _generate, "reranker": _rerank}[kind](name, settings)
     if as_json:
         output.emit_json({"name": name, "kind": kind, "result": said})
     else:
@@ -94,6 +94,14 @@ def _embed(name: str, settings: Settings) -> str:
     embedder = BgeEmbedder(name, offline=True, models_folder=_models_folder(settings))
     vector = embedder.embed_query(_SENTENCE)
     return f"one sentence gave a vector of {vector.shape[0]} dimensions"
+
+
+def _rerank(name: str, settings: Settings) -> str:
+    from indexes.bge_reranker import BgeReranker
+
+    reranker = BgeReranker(name, offline=True, models_folder=_models_folder(settings))
+    score = float(reranker.scores(_SENTENCE, [_SENTENCE])[0])
+    return f"a passage got the score {score:.4f}; it reads {reranker.directory.max_tokens} tokens at once"
 
 
 def _generate(name: str, settings: Settings) -> str:
