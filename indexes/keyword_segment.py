@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class _FileArray:
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         self.size = int(mapped.size)
         self._dtype = mapped.dtype
+        self._width = int(mapped.dtype.itemsize)
         self._begin = int(mapped.offset)
         self._path = path
         # Kept open, for gc may remove the name, and closed with this object.
@@ -48,9 +50,17 @@ class _FileArray:
 
     def part(self, begin: int, end: int) -> NDArray[Any]:
         """Return the elements [begin, end). Raise DamagedError where the file has become shorter."""
-        width = self._dtype.itemsize
-        content = os.pread(self._descriptor, (end - begin) * width, self._begin + begin * width)
-        if len(content) != (end - begin) * width:
+        return self.parts([(begin, end)])
+
+    def parts(self, extents: Iterable[tuple[int, int]]) -> NDArray[Any]:
+        """Return the elements of several extents behind each other. Raise DamagedError as `part` does."""
+        width, descriptor, offset = self._width, self._descriptor, self._begin
+        contents, wanted = [], 0
+        for begin, end in extents:
+            contents.append(os.pread(descriptor, (end - begin) * width, offset + begin * width))
+            wanted += (end - begin) * width
+        content = b"".join(contents)
+        if len(content) != wanted:
             raise DamagedError(f"{self._path} is cut short: run `kb verify`")
         return np.frombuffer(content, dtype=self._dtype)
 
@@ -109,10 +119,14 @@ class KeywordSegment:
         extent = slice(int(self.offsets[place]), int(self.offsets[place + 1]))
         return self._mapped["postings"][extent], self._mapped["counts"][extent]
 
-    def units_of(self, position: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-        """Return the units of a passage in order, as indexes into `terms`, and their flags."""
-        begin, end = int(self.unit_offsets[position]), int(self.unit_offsets[position + 1])
-        return self._read["units"].part(begin, end), self._read["unit_flags"].part(begin, end)
+    def units_of(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.int64]]:
+        """Return the units of passages, each in order, as indexes into `terms`, with their flags, and their numbers.
+
+        The units of all passages come behind each other, in the order of `positions` (m,).
+        """
+        begins, ends = self.unit_offsets[positions], self.unit_offsets[positions + 1]
+        extents = list(zip(begins.tolist(), ends.tolist(), strict=True))
+        return self._read["units"].parts(extents), self._read["unit_flags"].parts(extents), ends - begins
 
 
 def _map(path: Path) -> NDArray[Any]:

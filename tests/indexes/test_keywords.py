@@ -198,7 +198,9 @@ def test_batches_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_units_keep_order_sentences_and_bigrams(tmp_path: Path) -> None:
     """A passage's units can be read back in order: title, heading and text are sentences of their own."""
     segment = built(tmp_path / "a", [KeywordEntry("题", "", "知识。库 ok"), KeywordEntry("", "", "别的")])
-    units, flags = segment.units_of(0)
+    units, flags, sizes = segment.units_of(np.array([1, 0]))
+    assert sizes.tolist() == [2, 5]
+    units, flags = units[2:], flags[2:]
     expected = [int(terms(character)[0]) for character in ("题", "知", "识", "库", "ok")]
     assert [int(segment.terms[unit]) for unit in units] == expected
     assert [bool(flag & keyword_writer.SENTENCE_BEGINS) for flag in flags] == [True, True, False, True, False]
@@ -218,9 +220,9 @@ def test_an_open_segment_outlives_its_files_and_keeps_none_open_for_ever(tmp_pat
     """Units are read after the names are gone, as gc leaves them; a segment that is dropped closes its files."""
     before = len(os.listdir("/proc/self/fd"))
     segment = built(tmp_path / "a", passages(5))
-    expected = segment.units_of(2)[0].tolist()
+    expected = segment.units_of(np.array([2, 4]))[0].tolist()
     shutil.rmtree(tmp_path / "a")
-    assert segment.units_of(2)[0].tolist() == expected
+    assert segment.units_of(np.array([2, 4]))[0].tolist() == expected
     assert expected
     del segment
     gc.collect()
