@@ -6,14 +6,16 @@ import logging
 import sqlite3
 from pathlib import Path
 
+import numpy as np
+
 from indexes import files, ledger
 from indexes.database import transaction
 from indexes.errors import DamagedError
 from indexes.findings import Findings
-from indexes.layout import Layout
+from indexes.layout import Layout, plan_layout
 from indexes.ledger import Committed
 from indexes.manifest import Manifest
-from indexes.publishing import announce, describe_version, keeping_old_version, manifest_hash
+from indexes.publishing import announce, describe_version, keeping_old_version, load_placed, manifest_hash
 from indexes.text import FOLD_VERSION
 from indexes.verify_files import check_version
 from indexes.verify_rows import verify_rows
@@ -40,11 +42,15 @@ def repair(root: Path, connection: sqlite3.Connection) -> None:
         for segment_id in [name for name, good in sound.items() if not good]:
             if (root / SEGMENTS_NAME / segment_id).exists():
                 files.remove_folder(root / SEGMENTS_NAME / segment_id)
-        for row in damaged:
+        before: Manifest | None = None
+        for row in ledger.committed_versions(connection):
+            if row not in damaged:
+                before = read_manifest(root, row.version)
+                continue
             # What was imported has no versions on the disk yet, and that is no damage.
             level = logging.WARNING if (root / VERSIONS_NAME / str(row.version)).exists() else logging.INFO
             logger.log(level, "building version %d anew from kb.sqlite", row.version)
-            _rebuild(root, connection, row)
+            before = _rebuild(root, connection, row, before)
         _remove_folders(root, connection)
         latest = ledger.latest_version(connection)
         if latest is not None:
@@ -60,7 +66,8 @@ def _is_sound(root: Path, connection: sqlite3.Connection, row: Committed, sound:
     return not findings.problems
 
 
-def _rebuild(root: Path, connection: sqlite3.Connection, row: Committed) -> None:
+def _rebuild(root: Path, connection: sqlite3.Connection, row: Committed, before: Manifest | None) -> Manifest:
+    """Build a version from SQLite; what it shares with the sound version `before` it is taken from there."""
     planned = Manifest(
         version=row.version,
         published_at=row.published_at,
@@ -74,12 +81,18 @@ def _rebuild(root: Path, connection: sqlite3.Connection, row: Committed) -> None
         files={},
     )
     rows = ledger.rows_of(ledger.shown_states(connection, row.version))
-    manifest, contents = describe_version(root, connection, Layout([], rows), planned)
+    layout = Layout([], rows)
+    if before is not None and before.embedding == planned.embedding:
+        placed = load_placed(root, before)
+        shown = np.sort(np.concatenate([np.empty(0, np.int64), *(np.delete(part.rows, part.dead) for part in placed)]))
+        layout = plan_layout(placed, np.setdiff1d(shown, rows), np.setdiff1d(rows, shown))
+    manifest, contents = describe_version(root, connection, layout, planned)
     write_version(root, manifest, contents)
     with transaction(connection):
         connection.execute(
             "UPDATE versions SET manifest_hash = ? WHERE version = ?", (manifest_hash(manifest), row.version)
         )
+    return manifest
 
 
 def _remove_folders(root: Path, connection: sqlite3.Connection) -> None:

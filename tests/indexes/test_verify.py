@@ -18,7 +18,8 @@ from indexes import versions, vouching
 from indexes.errors import DamagedError, KBError
 from indexes.manifest import FileEntry
 from indexes.store import Store
-from tests.indexes.storage_samples import EMBEDDING, fill, id_of, make_store, put, shown, text_of, uri_of
+from indexes.versions import read_manifest
+from tests.indexes.storage_samples import EMBEDDING, SPLITTER, fill, id_of, make_store, put, shown, text_of, uri_of
 
 RANDOM = random.Random(3)
 
@@ -301,3 +302,26 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(KBError, match="closed"):
         store.counts()
+
+
+def test_repair_shares_what_versions_have_in_common(tmp_path: Path) -> None:
+    """Versions built anew after all segments were lost show what they showed, and share the large segment again."""
+    store = make_store(tmp_path / "kb")
+    with store.writer() as writer:
+        for number in range(300):
+            put(writer, f"{number:03}", text_of(f"{number:03}", "一"))
+        writer.publish()
+        for number in range(3):
+            put(writer, f"{number:03}", text_of(f"{number:03}", "二"))
+            writer.remove([id_of(f"{number + 10:03}")])
+            writer.publish()
+    before = {row.version: (row.documents, row.chunks) for row in store.versions()}
+    contents = shown(store.snapshot())
+    shutil.rmtree(tmp_path / "kb" / "segments")
+    fresh = Store.open(tmp_path / "kb", embedding=EMBEDDING, splitter=SPLITTER)
+    assert fresh.repair().problems == []
+    assert {row.version: (row.documents, row.chunks) for row in fresh.versions()} == before
+    assert shown(fresh.snapshot()) == contents
+    bases = {read_manifest(tmp_path / "kb", version).segments[0].segment_id for version in before}
+    assert len(bases) == 1
+    assert fresh.rollback(1) == 5 and len(shown(fresh.snapshot())) == 300
