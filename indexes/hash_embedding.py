@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from indexes.embedding import Vectors
 from indexes.errors import ConfigurationError, UsageError
 from indexes.folding import FOLD_VERSION, code_points, fold
-from indexes.pieces import LETTER, cut, kind_table
+from indexes.pieces import LETTER, Pieces, cut, kind_table
 from indexes.records import EmbeddingIdentity
 from indexes.term_ids import Ids, segment_ids
-from indexes.text import folded_query
+from indexes.text import cut_question
 from indexes.token_count import count_simple_tokens
 
 _VERSION = 1
@@ -78,16 +78,19 @@ class HashEmbedder:
 
     def embed_query(self, text: str) -> Vectors:
         """Return the unit vector (dimension,) of a question, its question words left out."""
-        vector: Vectors = self._embed([folded_query(text)])[0]
+        question = cut_question(text)
+        # The pieces of a question are at hand; a mark between passages would be cut out of it.
+        pieces = None if _PASSAGE_MARK in question.folded else question.pieces
+        vector: Vectors = self._embed([question.folded], pieces)[0]
         return vector
 
-    def _embed(self, folded: list[str]) -> Vectors:
-        """Return the unit vectors of folded texts, all hashed at once.
+    def _embed(self, folded: list[str], pieces: Pieces | None = None) -> Vectors:
+        """Return the unit vectors of folded texts, all hashed at once; of one text the `pieces` may be given.
 
         Each feature is one 64-bit key: row, kind and hash. Sorted keys bring repeats together.
         """
         folded = [text.replace(_PASSAGE_MARK, " ") for text in folded]
-        places, kinds, ids = _features(_PASSAGE_MARK.join(folded))
+        places, kinds, ids = _features(_PASSAGE_MARK.join(folded), pieces)
         rows = np.searchsorted(np.cumsum([len(text) + 1 for text in folded]), places, side="right")
         keys = (rows.astype(np.uint64) << _ROW_SHIFT) | (kinds << _KIND_SHIFT) | (ids & _HASH_MASK)
         keys.sort()
@@ -102,9 +105,9 @@ class HashEmbedder:
         return _unit(sums.reshape(shape).astype(np.float64, copy=False))
 
 
-def _features(joined: str) -> tuple[NDArray[np.int64], Ids, Ids]:
+def _features(joined: str, pieces: Pieces | None) -> tuple[NDArray[np.int64], Ids, Ids]:
     """Return offset, kind (index into `_WEIGHTS`) and id of each feature: terms, and the letter trigrams of words."""
-    ids, places = cut(joined).terms()
+    ids, places = (pieces or cut(joined)).terms()
     points = code_points(joined)
     letters = kind_table()[points] == LETTER
     begins = np.flatnonzero(letters[:-2] & letters[1:-1] & letters[2:])

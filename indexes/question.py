@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.keywords import KeywordSearcher
-from indexes.pieces import IDEOGRAPH, Pieces, cut
-from indexes.question_words import without_question_words
+from indexes.pieces import IDEOGRAPH, Pieces
 from indexes.term_ids import Ids, bigram_ids
-from indexes.text import fold, folded_query
+from indexes.text import cut_question
 
 # How many passages of the language at large are counted beside those of an index, and in what share of them a CJK
 # character and any other term is taken to occur: a handful of passages cannot tell a rare word from a common one.
@@ -49,8 +48,8 @@ class QuestionTerms:
     @classmethod
     def of(cls, question: str, keywords: KeywordSearcher) -> QuestionTerms:
         """Cut `question`, question words left out, and weigh its terms over the live passages of `keywords`."""
-        reduced = without_question_words(fold(question))
-        pieces = cut(folded_query(question))
+        cut = cut_question(question)
+        pieces = cut.pieces
         terms = np.unique(pieces.terms()[0])
         unit_ids, first, places = np.unique(pieces.ids, return_index=True, return_inverse=True)
         # Two units follow each other where at most one character, a blank or a mark, lies between them.
@@ -71,7 +70,7 @@ class QuestionTerms:
             pair_places=seconds,
             pair_columns=np.where(pieces.adjoins[seconds], columns, -1),
             special=pieces.kinds[first] != IDEOGRAPH,
-            says_something=_says_something(cut(reduced)),
+            says_something=cut.has_subject and _says_something(pieces),
         )
 
     def pairs(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:

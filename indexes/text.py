@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from indexes.folding import FOLD_VERSION, code_points, fold
-from indexes.pieces import IDEOGRAPH, SEPARATOR, cut, kind_table
+from indexes.pieces import IDEOGRAPH, SEPARATOR, Pieces, cut, kind_table
 from indexes.question_words import without_question_words
 from indexes.term_ids import Ids
 
-__all__ = ["FOLD_VERSION", "detect_language", "fold", "folded_query", "query_terms", "terms"]
+__all__ = [
+    "FOLD_VERSION", "CutQuestion", "cut_question", "detect_language", "fold", "folded_query", "query_terms", "terms",
+]  # fmt: skip
 
 _ENGLISH_FRAME = re.compile(
     r"\b(?:a|an|and|are|be|can|did|do|does|for|from|how|in|is|it|of|on|or|"
@@ -30,17 +32,35 @@ def terms(text: str) -> Ids:
     return cut(fold(text)).terms()[0]
 
 
-def query_terms(text: str) -> Ids:
-    """Return the distinct terms of a question, ascending, question words left out; all terms where no others remain."""
-    return np.unique(cut(folded_query(text)).terms()[0])
+class CutQuestion(NamedTuple):
+    """A question folded, `folded`, and cut into `pieces`, which nobody may change.
+
+    Its question words are blanked out; it stands whole, and `has_subject` is False, where nothing else would remain.
+    """
+
+    folded: str
+    pieces: Pieces
+    has_subject: bool
 
 
 @lru_cache(maxsize=64)
-def folded_query(text: str) -> str:
-    """Return the folded question with its question words blanked out, or whole where nothing else would remain."""
+def cut_question(text: str) -> CutQuestion:
+    """Fold and cut a question; the last few are kept, for each is wanted several times."""
     folded = fold(text)
     reduced = without_question_words(folded)
-    return reduced if (kind_table()[code_points(reduced)] != SEPARATOR).any() else folded
+    has_subject = bool((kind_table()[code_points(reduced)] != SEPARATOR).any())
+    kept = reduced if has_subject else folded
+    return CutQuestion(kept, cut(kept), has_subject)
+
+
+def query_terms(text: str) -> Ids:
+    """Return the distinct terms of a question, ascending, question words left out; all terms where no others remain."""
+    return np.unique(cut_question(text).pieces.terms()[0])
+
+
+def folded_query(text: str) -> str:
+    """Return the folded question with its question words blanked out, or whole where nothing else would remain."""
+    return cut_question(text).folded
 
 
 def detect_language(text: str) -> Literal["zh", "en"]:
