@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import httpx
 
@@ -14,6 +14,7 @@ from kb.engines.endpoints import Endpoint
 from kb.engines.exchange import End, Exchange, Head
 from kb.engines.failures import Failure, failure_of_connection, failure_of_status
 from kb.engines.sse import LONGEST_LINE, events, lines
+from kb.engines.stopping import StopFilter
 from kb.engines.thinking import ThinkFilter
 from kb.records import Usage
 
@@ -21,11 +22,12 @@ from kb.records import Usage
 class Attempt:
     """Reads one response. Until the answer has begun every trouble is a Failure, from then on final."""
 
-    def __init__(self, endpoint: Endpoint, exchange: Exchange, deadline: Deadline) -> None:
+    def __init__(self, endpoint: Endpoint, exchange: Exchange, deadline: Deadline, stops: Sequence[str]) -> None:
         self._endpoint = endpoint
         self._exchange = exchange
         self._limits = deadline.limits
         self._watch = Watch(deadline)
+        self._stops = StopFilter(stops)
         self._begun = False
         self._complete = False
         self.prompt_tokens: int | None = None
@@ -48,8 +50,11 @@ class Attempt:
                     self._watch.begun()
                 self._complete = self._complete or part.done
                 self._count(part)
-                if text := shown.feed(part.text):
+                if text := self._stops.feed(shown.feed(part.text)):
                     yield text
+                if self._stops.stopped:
+                    # Not every server stops where it is told to.
+                    return
         except httpx.HTTPError as error:
             failure = failure_of_connection(error, self._endpoint.url, self._limits.connect)
             raise (failure.error if self._begun else failure) from error
@@ -69,7 +74,7 @@ class Attempt:
             raise EngineUnavailableError(
                 f"{self._endpoint.url}: the connection broke off before the answer was complete"
             )
-        if text := shown.finish():
+        if text := self._stops.feed(shown.finish()) + self._stops.finish():
             yield text
 
     def _count(self, part: Part) -> None:

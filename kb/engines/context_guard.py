@@ -30,6 +30,10 @@ _LEAST_ALARM = 200
 _HOLDS_SECONDS = 60.0
 # The share of the counted tokens that a server may report less: templates and joints between texts differ a little.
 _SLACK = 0.9
+# What a chat template adds to a message, and the share of an estimate that is usually true.
+_TEMPLATE_TOKENS = 16
+_LIKELY = 0.75
+_LEAST_ANSWER = 16
 
 _Told = TypeVar("_Told")
 
@@ -81,7 +85,9 @@ class ContextGuard:
                 repeat=False,
                 blames=False,
             )
-        return Fit(max(1, min(room, context - (counted if counted is not None else min(estimate, context - 1)))), least)
+        # Counts are of the texts alone at most servers, and without one the estimate is too high by about a half.
+        likely = int(_LIKELY * estimate) if counted is None else counted + _TEMPLATE_TOKENS * (len(messages) + 1)
+        return Fit(max(_LEAST_ANSWER, min(room, context - likely)), least)
 
     def after(self, least: int, prompt_tokens: int | None) -> None:
         """Raise EngineUnavailableError where the server says that it read far fewer tokens than the prompt has."""

@@ -34,6 +34,8 @@ def openai_body(model: str, messages: Sequence[Message], options: GenerationOpti
         body["top_p"] = options.top_p
     if options.seed is not None:
         body["seed"] = options.seed
+    if options.stop:
+        body["stop"] = list(options.stop)
     if asks_usage:
         body["stream_options"] = {"include_usage": True}
     return body
@@ -49,6 +51,8 @@ def ollama_body(model: str, messages: Sequence[Message], options: GenerationOpti
     }
     if options.seed is not None:
         sampling["seed"] = options.seed
+    if options.stop:
+        sampling["stop"] = list(options.stop)
     return {
         "model": model,
         "messages": turns_of(messages),
@@ -70,7 +74,7 @@ def tgi_body(messages: Sequence[Message], options: GenerationOptions) -> Body:
         "repetition_penalty": options.repetition_penalty,
         "return_full_text": False,
         "details": True,
-        "stop": ["<|im_end|>", "<|endoftext|>"],
+        "stop": ["<|im_end|>", "<|endoftext|>", *options.stop],
     }
     if options.temperature > 0:
         parameters |= {"temperature": options.temperature, "top_k": options.top_k}

@@ -1,0 +1,48 @@
+"""llama-cpp-python's server, as recorded: `python -m llama_cpp.server`, port 8000.
+
+Assumed (from its source and from a run of version 0.3.36; `test_llama_cpp_python.py` runs the real one):
+
+- `/v1/models` says `owned_by: "me"`; nothing tells the context; `/extras/tokenize/count` takes `{"input"}`.
+- Any model name will do. Streams end with `[DONE]` and hold no usage, also where it is asked for.
+- Lines end with CR LF, and comments keep the connection alive.
+- A prompt over the context is 400 with `code: "context_length_exceeded"`.
+- Other errors, a wrong key among them, are 500 with `type: "internal_server_error"` and the true status in the text.
+"""
+
+from __future__ import annotations
+
+from tests.kb.engines.dialect_servers.openai_form import OpenAIServer, listed
+from tests.kb.engines.dialect_servers.serving import Reply, Request, json_reply, token_count
+
+
+class LlamaCppPythonServer(OpenAIServer):
+    """Refuses what does not fit, tells no usage."""
+
+    dialect = "llama-cpp-python"
+    line_ending = "\r\n"
+    usage = "never"
+    tells_usage = False
+    checks_model = False
+
+    def look(self, request: Request) -> Reply:
+        if request.path == "/v1/models":
+            return json_reply(listed("qwen2.5-7b-instruct-q4_k_m.gguf", "me", permissions=[]))
+        if request.path == "/extras/tokenize/count":
+            return json_reply({"count": token_count([request.body["input"]])})
+        if request.path == "/openapi.json":
+            return json_reply({"info": {"title": "🦙 llama.cpp Python API"}, "paths": {"/extras/tokenize": {}}})
+        return json_reply({"detail": "Not Found"}, 404)
+
+    def unauthorised(self) -> Reply:
+        return self.error(500, "401: Invalid API key")
+
+    def overlong(self, prompt_tokens: int, most: int) -> Reply:
+        message = (
+            f"This model's maximum context length is {self.context} tokens. However, you requested "
+            f"{prompt_tokens + most} tokens ({prompt_tokens} in the messages, {most} in the completion)."
+        )
+        told = {"message": message, "type": "invalid_request_error", "param": "messages"}
+        return json_reply({"error": {**told, "code": "context_length_exceeded"}}, 400)
+
+    def error(self, status: int, message: str) -> Reply:
+        return json_reply({"error": {"message": message, "type": "internal_server_error", "code": None}}, status)
