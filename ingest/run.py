@@ -132,7 +132,7 @@ class Run:
         seen: set[str] = set()
 
         def noted() -> Iterator[LoadOutcome]:
-            for outcome in read_with(target):
+            for outcome in read_with(target, cancel=self._cancel):
                 seen.add(document_id_of(outcome.item.uri))
                 yield outcome
 

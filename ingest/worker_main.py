@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,18 +24,23 @@ _GRACE_SECONDS = 5.0
 
 def run(memory_bytes: int) -> None:
     """Serve the parent on the standard streams until it closes them. `memory_bytes` is what documents may take."""
+    limit(memory_bytes, _MAX_FILE_BYTES)
+    serve(_done)
+
+
+def serve(done: Callable[[dict[str, Any], bytes], list[bytes]]) -> None:
+    """Answer each request of the parent with what `done` makes of it, or why it makes nothing of it."""
     requests, answers = _private_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, even inside of a library
     logging.disable(logging.CRITICAL)  # libraries warn about each oddity of each file
-    _limit(memory_bytes)
     waiting: queue.Queue[tuple[dict[str, Any], bytes]] = queue.Queue(1)
     threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
     _send(answers, frame({"ready": True}))
     while True:
         header, data = waiting.get()
-        reply = _answer(header, data)
+        reply = _answer(done, header, data)
         del data
         _send(answers, reply)
 
@@ -50,10 +56,10 @@ def _private_streams() -> tuple[BinaryIO, BinaryIO]:
     return requests, answers
 
 
-def _limit(memory_bytes: int) -> None:
-    """Bound memory, files and core dumps for good."""
+def limit(memory_bytes: int, file_bytes: int) -> None:
+    """Bound memory beyond what is in use, the files that are written, and core dumps, for good."""
     _lower(resource.RLIMIT_AS, _address_space() + memory_bytes)
-    _lower(resource.RLIMIT_FSIZE, _MAX_FILE_BYTES)
+    _lower(resource.RLIMIT_FSIZE, file_bytes)
     _lower(resource.RLIMIT_CORE, 0)
 
 
@@ -85,14 +91,14 @@ def _receive(requests: BinaryIO, waiting: queue.Queue[tuple[dict[str, Any], byte
         os._exit(0)
 
 
-def _answer(header: dict[str, Any], data: bytes) -> list[bytes]:
+def _answer(done: Callable[[dict[str, Any], bytes], list[bytes]], header: dict[str, Any], data: bytes) -> list[bytes]:
     """Return the answer to one request; every error of a loader becomes a reason."""
     seconds = float(header["seconds"])
     usage = resource.getrusage(resource.RUSAGE_SELF)
     _lower(resource.RLIMIT_CPU, math.ceil(usage.ru_utime + usage.ru_stime + seconds))
     signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)  # should the parent be unable to
     try:
-        return _done(header, data)
+        return done(header, data)
     except DocumentError as error:
         return frame({"reason": error.reason, "detail": error.detail})
     except MemoryError:

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,7 @@ from ingest.framing import LENGTHS, MAX_HEADER_BYTES, addresses_of, frame, heade
 from ingest.records import Loaded, PageLinks
 
 _START_SECONDS = 60.0
+_WATCH_SECONDS = 0.1
 _BLOCK = 1 << 18
 _ROOT = Path(__file__).resolve().parent.parent
 # The child needs none of the parent's secrets: only what finds libraries, fonts and temporary files.
@@ -36,9 +38,21 @@ _NEAR_THE_LIMIT = 0.3
 
 
 class WorkerProcess:
-    """A reading process that takes one document at a time. Not safe for use by several threads, except `kill`."""
+    """A reading process that takes one document at a time. Not safe for use by several threads, except `kill`.
 
-    def __init__(self, memory_bytes: int, max_answer_bytes: int) -> None:
+    `program` is the module whose `run` serves. The process gets of the `environment` what it needs, or all of one that
+    is given. `watch` is called ten times a second while an answer is awaited, and may raise to give it up.
+    """
+
+    def __init__(
+        self,
+        memory_bytes: int,
+        max_answer_bytes: int,
+        *,
+        program: str = "ingest.worker_main",
+        environment: Mapping[str, str] | None = None,
+        watch: Callable[[], None] | None = None,
+    ) -> None:
         self.documents = 0
         self._memory_bytes = memory_bytes
         self._max_answer_bytes = max_answer_bytes
@@ -46,17 +60,17 @@ class WorkerProcess:
         self._killed = False
         # A child's peak counts what its parent held when it was started: less than that tells nothing about the child.
         self._inherited_bytes = _peak_bytes(resource.getrusage(resource.RUSAGE_SELF))
-        code = (
-            f"import sys; sys.path.append({str(_ROOT)!r}); from ingest.worker_main import run; run({int(memory_bytes)})"
-        )
-        environment = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ} | _FIXED_VARIABLES
+        self._watch = watch
+        code = f"import sys; sys.path.append({str(_ROOT)!r}); from {program} import run; run({int(memory_bytes)})"
+        if environment is None:
+            environment = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             bufsize=0,
-            env=environment,
+            env={**environment, **_FIXED_VARIABLES},
             process_group=0,  # Ctrl-C is for the parent, which ends its children in order
         )
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -76,13 +90,14 @@ class WorkerProcess:
         Raise DocumentError: the reading process's own reason, or `timeout`, `memory`, `crashed` or `too_large`
         where it had to be killed or died. Raise KBError where the process cannot even start.
         """
-        return loaded_of(*self._ask({**request, "task": "document"}, data, seconds))
+        return loaded_of(*self.ask({**request, "task": "document"}, data, seconds))
 
     def addresses(self, request: Mapping[str, object], data: bytes, seconds: float) -> PageLinks:
         """Let the process find the addresses in a page or sitemap, as `request["task"]` says. Raise as `load`."""
-        return addresses_of(*self._ask(request, data, seconds))
+        return addresses_of(*self.ask(request, data, seconds))
 
-    def _ask(self, request: Mapping[str, object], data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+    def ask(self, request: Mapping[str, object], data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+        """Return the answer to a request as it came. Raise as `load` where none came."""
         if not self._ready:
             self._begin()
         self.documents += 1
@@ -97,7 +112,8 @@ class WorkerProcess:
         """End the process at once; the thread that waits for its answer gets an error. May be called twice."""
         self._killed = True
         if self._process.returncode is None:
-            self._process.kill()
+            with suppress(ProcessLookupError, PermissionError):  # it has just ended
+                os.killpg(self._process.pid, signal.SIGKILL)  # with what it may have started itself
 
     def close(self) -> None:
         """End the process and free what it held."""
@@ -132,6 +148,9 @@ class WorkerProcess:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     raise DocumentError("timeout", f"reading it took longer than {seconds:.0f} seconds")
+                if self._watch is not None:
+                    self._watch()
+                    remaining = min(remaining, _WATCH_SECONDS)
                 for key, _ in selector.select(remaining):
                     if key.fileobj is self._stdout:
                         self._receive(received)
