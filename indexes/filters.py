@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +11,7 @@ from indexes.records import document_id_of
 
 MAX_VALUES = 1000
 _COLUMNS = {"source": "source", "title": "title"}
-_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}([T ][0-9:.]+(Z|[+-]\d{2}:?\d{2})?)?)?)?")
+_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})([T ][0-9:.]+(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?)?)?")
 _LARGEST = 1 << 63
 
 
@@ -19,7 +20,7 @@ def filter_clause(filters: Mapping[str, object]) -> tuple[str, list[str]]:
 
     `uri` matches NFC and NFD spellings alike; `tag` one of the document's tags; `date` a value, or a range
     {"from", "to"} of ISO 8601 dates of any precision, both ends inside; any other field is document metadata.
-    Raise UsageError for anything that is not a text, a number, or a list of those.
+    Raise UsageError for anything that is not a text, a number, or a list of those, and for a date that is none.
     """
     conditions: list[str] = []
     parameters: list[str] = []
@@ -30,6 +31,8 @@ def filter_clause(filters: Mapping[str, object]) -> tuple[str, list[str]]:
             condition, values = _date_range(wanted)
         else:
             values = _values(field, wanted)
+            if field == "date" and not all(map(_is_date, values)):
+                raise UsageError('the filter "date" takes ISO 8601 dates, such as 2024-05-31, 2024-05 or 2024')
             marks = ",".join("?" * len(values))
             if field == "uri":
                 condition, values = f"s.document_id IN ({marks})", [document_id_of(value) for value in values]
@@ -74,7 +77,7 @@ def _date_range(wanted: Mapping[object, object]) -> tuple[str, list[str]]:
         raise UsageError('the filter "date" takes a value, a list, or an object with "from" and "to"')
     bounds: dict[object, str] = {}
     for end, value in wanted.items():
-        if not isinstance(value, str) or not _DATE.fullmatch(value):
+        if not isinstance(value, str) or not _is_date(value):
             raise UsageError('the ends of the filter "date" are ISO 8601 dates, such as 2024-05-31')
         bounds[end] = value
     conditions = ["f.state_id = s.state_id", "f.field = 'date'"]
@@ -88,3 +91,18 @@ def _date_range(wanted: Mapping[object, object]) -> tuple[str, list[str]]:
         conditions.append("(f.value <= ? OR substr(f.value, 1, ?) = ?)")
         parameters += [bounds["to"], str(len(bounds["to"])), bounds["to"]]
     return f"EXISTS (SELECT 1 FROM fields f WHERE {' AND '.join(conditions)})", parameters
+
+
+def _is_date(value: str) -> bool:
+    """Tell whether `value` is a year, a month or a day of the calendar, or a time of such a day, in ISO 8601."""
+    parts = _DATE.fullmatch(value)
+    if parts is None:
+        return False
+    year, month, day, time = parts.groups()
+    try:
+        datetime.date(int(year), int(month or 1), int(day or 1))
+        if time:
+            datetime.time.fromisoformat(time[1:])
+    except ValueError:
+        return False
+    return True

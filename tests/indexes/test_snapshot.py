@@ -48,6 +48,8 @@ def _selected(snapshot: Snapshot, filters: dict[str, object]) -> set[str]:
         ({"date": {"to": "2024-05"}}, "甲丙"),
         ({"date": {"from": "2024-05-03", "to": "2024-06-30"}}, "甲乙"),
         ({"date": "2023"}, "丙"),
+        ({"date": [2023, "2024-06-30T08:00:00Z"]}, "乙丙"),
+        ({"date": "2024-02-29"}, ""),
         ({"tag": []}, ""),
         ({"source": "公告", "tag": "财务"}, "乙"),
     ],
@@ -63,7 +65,8 @@ def test_filters(store: Store, filters: dict[str, object], expected: str) -> Non
         {"tag": None}, {"tag": {"a": 1}}, {"tag": [["a"]]}, {"tag": True}, {"tag": 1.5}, {"tag": float("nan")},
         {"tag": 10**5000}, {"tag": "\ud800"}, {"\ud800": "a"}, {"date": {}}, {"date": {"since": "2024"}},
         {"date": {"from": 2024}}, {"date": {"from": "last year"}}, {"": "a"}, {"uri": ["u"] * 2000},
-        {"date": {"from": "2024", "to": None}},
+        {"date": {"from": "2024", "to": None}}, {"date": "foo"}, {"date": ["2024", "foo"]}, {"date": "2024-02-30"},
+        {"date": {"from": "2024-13"}}, {"date": "2024-05-31T25:00"}, {"date": "２０２４"}, {"date": 20240531},
     ],
 )  # fmt: skip
 def test_filters_of_a_wrong_shape(store: Store, filters: dict[str, object]) -> None:
