@@ -30,6 +30,8 @@ def resolve_paths(model: SettingsModel, config: Path | None, origins: Mapping[st
         source.paths = [str(folder / Path(path).expanduser()) for path in source.paths]
     if model.engine.ca_file and origins["engine.ca_file"] == str(config):
         model.engine.ca_file = str(folder / Path(model.engine.ca_file).expanduser())
+    if model.engine.adapter and origins["engine.adapter"] == str(config):
+        model.engine.adapter = str(folder / Path(model.engine.adapter).expanduser())
     if model.models.folder and origins["models.folder"] == str(config):
         model.models.folder = str(folder / Path(model.models.folder).expanduser())
     if model.embedding.tokenizer and origins["embedding.tokenizer"] == str(config):

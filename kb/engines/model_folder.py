@@ -17,7 +17,7 @@ class ModelFolder:
     def __init__(self, path: Path) -> None:
         """Read and check `path`; raise EngineUnavailableError that says what is missing or refused."""
         self.path = path
-        self.config = _read_json(path / "config.json")
+        self.config = read_json(path / "config.json")
         self._refuse_remote_code()
         self.weight_files = self._check_weights()
         if not any((path / name).is_file() for name in ("tokenizer.json", "vocab.json", "tokenizer.model")):
@@ -53,7 +53,7 @@ class ModelFolder:
         """Return the files of weights."""
         index = self.path / "model.safetensors.index.json"
         if index.is_file():
-            weights = _read_json(index).get("weight_map", {})
+            weights = read_json(index).get("weight_map", {})
             files = sorted(set(weights.values())) if isinstance(weights, dict) else []
             missing = [name for name in files if not (self.path / str(name)).is_file()]
             if missing or not files:
@@ -70,7 +70,19 @@ class ModelFolder:
         return found
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def refuse_gguf(name_or_path: str) -> None:
+    """Raise EngineUnavailableError for a GGUF file, or a directory of such: they are another program's models."""
+    given = Path(name_or_path).expanduser()
+    files = [given] if given.suffix.lower() == ".gguf" else sorted(given.glob("*.gguf"))
+    if files and not (given / "config.json").is_file():
+        raise EngineUnavailableError(
+            f"{given} holds GGUF weights, which are llama.cpp's: run llama-server -m {files[0]} --port 8080, then set "
+            'engine.name = "openai" and engine.base_url = "http://127.0.0.1:8080/v1"'
+        )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in `path`; raise EngineUnavailableError where there is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -13,7 +13,7 @@ from indexes.model_files import resolve_model
 from kb.engines.answer_text import AnswerText
 from kb.engines.base import GenerationOptions
 from kb.engines.chat_template import ChatTemplate, first_line
-from kb.engines.model_folder import ModelFolder
+from kb.engines.model_folder import ModelFolder, refuse_gguf
 from kb.engines.qwen_options import RunOptions
 from kb.engines.qwen_requests import Request, Runner
 from kb.engines.thinking import OPENING
@@ -42,7 +42,7 @@ class QwenEngine:
         offline: bool = True,
         models_folder: Path | None = None,
     ) -> None:
-        self._model_name = model
+        self._model = model
         self._run = run or RunOptions()
         self._offline = offline
         self._models_folder = models_folder
@@ -53,12 +53,17 @@ class QwenEngine:
         self._runner: Runner | None = None
 
     @property
+    def model_name(self) -> str:
+        """The model as it was configured, and its adapter."""
+        return self._model if self._run.adapter is None else f"{self._model} + {self._run.adapter.name}"
+
+    @property
     def window(self) -> int:
         """The largest number of tokens, prompt and answer together; read from the model's config.json."""
         own = self._read_folder().window
         window = self._run.window
         if window is not None and window > own:
-            raise ConfigurationError(f"engine.window is {window}, but {self._model_name} was made for {own} tokens")
+            raise ConfigurationError(f"engine.window is {window}, but {self.model_name} was made for {own} tokens")
         return window or own
 
     def check_memory(self) -> MemoryPlan:
@@ -122,24 +127,24 @@ class QwenEngine:
     def _failure(self, error: Exception) -> KBError:
         if type(error).__name__ == "OutOfMemoryError":
             return EngineUnavailableError(
-                f"{self._model_name} ran out of memory on {self._run.device}: lower retrieval.top_k, engine.window or "
+                f"{self.model_name} ran out of memory on {self._run.device}: lower retrieval.top_k, engine.window or "
                 "engine.slots, or use a smaller model"
             )
-        return EngineUnavailableError(f"{self._model_name} failed while answering: {first_line(error)}")
+        return EngineUnavailableError(f"{self.model_name} failed while answering: {first_line(error)}")
 
     def _fitted(self, options: GenerationOptions, ids: list[int], vocabulary: int) -> GenerationOptions:
         """Return the options cut to the window; raise for prompts that a model cannot take."""
         room = self.window - len(ids)
         if room < 1:
             raise UsageError(
-                f"the prompt has {len(ids)} tokens, but the window of {self._model_name} is {self.window}: "
+                f"the prompt has {len(ids)} tokens, but the window of {self.model_name} is {self.window}: "
                 "lower retrieval.top_k or shorten the question and its history"
             )
         if not ids:
             raise UsageError("the prompt is empty")
         if max(ids) >= vocabulary:
             raise EngineUnavailableError(
-                f"{self._model_name}: its tokenizer makes token {max(ids)}, but its weights know {vocabulary} tokens; "
+                f"{self.model_name}: its tokenizer makes token {max(ids)}, but its weights know {vocabulary} tokens; "
                 "copy the whole model directory again"
             )
         return replace(options, max_new_tokens=min(options.max_new_tokens, room))
@@ -147,7 +152,8 @@ class QwenEngine:
     def _read_folder(self) -> ModelFolder:
         with self._loading:
             if self._folder is None:
-                path = resolve_model(self._model_name, "engine", self._offline, self._models_folder)
+                refuse_gguf(self._model)
+                path = resolve_model(self._model, "engine", self._offline, self._models_folder)
                 self._folder = ModelFolder(path)
             return self._folder
 
@@ -160,7 +166,7 @@ class QwenEngine:
                 except ImportError as error:
                     raise EngineUnavailableError(MISSING_EXTRA) from error
                 self._tokenizer = load_tokenizer(folder.path)
-                self._template = ChatTemplate(self._tokenizer, self._model_name)
+                self._template = ChatTemplate(self._tokenizer, self.model_name)
             return self._template
 
     def _loaded(self) -> Runner:

@@ -15,9 +15,11 @@ from transformers.utils.logging import disable_progress_bar
 from indexes.errors import ConfigurationError, EngineUnavailableError
 from kb.engines.chat_template import first_line
 from kb.engines.model_folder import ModelFolder
+from kb.engines.qwen_adapter import Adapter
 from kb.engines.qwen_free_memory import free_memory
 from kb.engines.qwen_memory import MemoryPlan, plan_memory, require_memory
 from kb.engines.qwen_options import RunOptions
+from kb.engines.qwen_quantised import converted_bytes, quantisation, require_loadable
 
 _LOG = logging.getLogger(__name__)
 _DTYPES: Final = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -40,6 +42,7 @@ class Placing:
     device: torch.device
     dtype: Any
     plan: MemoryPlan
+    adapter: Adapter | None = None
 
     def require_memory(self, folder: ModelFolder) -> None:
         """Raise EngineUnavailableError where the model does not fit; the message says what would."""
@@ -50,6 +53,14 @@ def place(folder: ModelFolder, options: RunOptions, window: int) -> Placing:
     """Work out where `folder` goes and what it takes; raise ConfigurationError for a device that is not there."""
     device = _device(options.device)
     dtype = _dtype(options.dtype, device)
+    on_gpu = device.type != "cpu"
+    require_loadable(folder, on_gpu)
+    adapter = Adapter(options.adapter) if options.adapter is not None else None
+    if adapter is not None and quantisation(folder) is not None:
+        raise ConfigurationError(
+            f"engine.adapter cannot be merged into the quantised weights of {folder.path.name}: merge it into the "
+            "full weights, or serve both with vLLM (--enable-lora)"
+        )
     plan = plan_memory(
         folder,
         device=str(device),
@@ -59,8 +70,9 @@ def place(folder: ModelFolder, options: RunOptions, window: int) -> Placing:
         most_slots=_CPU_SLOTS,
         reserve=options.reserve,
         element_bytes=None if dtype == "auto" else dtype.itemsize,
+        small_float_bytes=converted_bytes(folder, on_gpu),
     )
-    return Placing(device, dtype, plan)
+    return Placing(device, dtype, plan, adapter)
 
 
 def load_model(folder: ModelFolder, placing: Placing, tokenizer: Any) -> Any:
@@ -83,13 +95,16 @@ def load_model(folder: ModelFolder, placing: Placing, tokenizer: Any) -> Any:
         raise EngineUnavailableError(f"{folder.path} does not fit into the memory of {device}") from error
     except Exception as error:  # damaged files and missing kernels end in errors of many libraries
         raise EngineUnavailableError(f"the model in {folder.path} cannot be loaded: {first_line(error)}") from error
+    if placing.adapter is not None:
+        model = placing.adapter.merged_into(model)
     ends = _end_tokens(model.generation_config, tokenizer)
     # Sampling values that the model ships would leak into every request and warn in greedy ones.
     model.generation_config = GenerationConfig(
         eos_token_id=ends, pad_token_id=_pad_token(tokenizer, ends), bos_token_id=None
     )
     seconds = time.perf_counter() - begin
-    _LOG.info("loaded %s on %s as %s in %.1f s", folder.path.name, device, model.dtype, seconds)
+    name = folder.path.name + (f" with the adapter {placing.adapter.name}" if placing.adapter else "")
+    _LOG.info("loaded %s on %s as %s in %.1f s", name, device, model.dtype, seconds)
     return model.eval()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 _GRAMS: Final = (3, 2)
-_FIRST_GUESS: Final = 4
+_FIRST_GUESS: Final = 8
 _LONGEST_GUESS: Final = 16
 
 

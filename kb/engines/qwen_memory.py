@@ -101,12 +101,14 @@ def plan_memory(
     element_bytes: int | None,
     cache_bits: int | None = None,
     batched_with_masks: bool | None = None,
+    small_float_bytes: int | None = None,
 ) -> MemoryPlan:
     """Return what `folder` will take; with `slots` None as many as fit, up to `most_slots`.
 
     `element_bytes` is the size that floating-point weights are converted to, None as stored. `cache_bits` is 8 or 4
     for a quantised cache, None for one in the type of the weights. `batched_with_masks` is None without continuous
-    batching, else whether its attention repeats the heads (sdpa does, flash attention does not).
+    batching, else whether its attention repeats the heads (sdpa does, flash attention does not). `small_float_bytes`
+    is what 8-bit floats are converted to.
     """
     text = text_config(folder.config)
     heads, numbers_of_a_head = cache_heads(text)
@@ -118,7 +120,7 @@ def plan_memory(
         working = read * numbers_of_a_head * element
     plan = MemoryPlan(
         device=device,
-        weights=weight_bytes(folder, element_bytes),
+        weights=weight_bytes(folder, element_bytes, small_float_bytes),
         numbers_per_token=2 * number(text, "num_hidden_layers") * heads * numbers_of_a_head,
         element=element,
         window=window,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from indexes.errors import ConfigurationError
 
@@ -17,7 +18,8 @@ class RunOptions:
     "bfloat16". `window` narrows the model's own window, in tokens. `slots` is how many requests, each of a whole
     window, the key-value cache has room for; None takes as many as fit. On a CPU, where one request is answered at a
     time, that many prompts stay in it, so that the next need not read again what it begins with alike. `reserve` are
-    bytes that stay free. `waiting` is how many requests may wait for their turn.
+    bytes that stay free. `waiting` is how many requests may wait for their turn. `adapter` is
+    the directory of a LoRA adapter that is merged into the weights.
     """
 
     device: str = "auto"
@@ -26,6 +28,7 @@ class RunOptions:
     slots: int | None = None
     reserve: int = 1 << 30
     waiting: int = 64
+    adapter: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no model could be run with; raises ConfigurationError."""

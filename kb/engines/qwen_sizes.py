@@ -18,15 +18,16 @@ _BITS: Final = {
     "I64": 64, "U64": 64, "F64": 64, "C64": 64,
 }  # fmt: skip
 _CONVERTED: Final = ("F16", "BF16", "F32", "F64")
+_SMALL_FLOATS: Final = ("F8_E4M3", "F8_E5M2")
 # The format's own limit for a header.
 _LARGEST_HEADER: Final = 100_000_000
 
 
-def weight_bytes(folder: ModelFolder, element_bytes: int | None) -> int:
+def weight_bytes(folder: ModelFolder, element_bytes: int | None, small_float_bytes: int | None = None) -> int:
     """Return the bytes of all weights, from the headers of the safetensors files.
 
-    Floating-point weights count `element_bytes` each where that is given; packed integers and 8-bit floats stay as
-    they are. Raises EngineUnavailableError for a file without a sound header.
+    Floating-point weights count `element_bytes` each where that is given, 8-bit ones `small_float_bytes`; packed
+    integers stay as they are. Raises EngineUnavailableError for a file without a sound header.
     """
     bits = 0
     for file in folder.weight_files:
@@ -36,9 +37,15 @@ def weight_bytes(folder: ModelFolder, element_bytes: int | None) -> int:
             count = 1
             for size in tensor["shape"]:
                 count *= size
-            converted = element_bytes is not None and tensor["dtype"] in _CONVERTED
-            bits += count * (8 * (element_bytes or 0) if converted else _BITS[tensor["dtype"]])
+            kind = tensor["dtype"]
+            wanted = element_bytes if kind in _CONVERTED else small_float_bytes if kind in _SMALL_FLOATS else None
+            bits += count * (_BITS[kind] if wanted is None else 8 * wanted)
     return bits // 8
+
+
+def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor in a safetensors file."""
+    return {name: tuple(tensor["shape"]) for name, tensor in _header(file).items() if name != "__metadata__"}
 
 
 def _header(file: Path) -> dict[str, Any]:

@@ -185,16 +185,18 @@ def test_right_guesses_save_steps(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_lookup_guesses_what_followed() -> None:
     """The guess is what followed the last three, else two, tokens where they stood last; it adapts its length."""
-    lookup = PromptLookup([1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3])
-    assert lookup.guess(10) == [4, 5, 6, 7]
+    lookup = PromptLookup([*range(1, 30), 1, 2, 3])
+    assert lookup.guess(30) == list(range(4, 12))
     assert lookup.guess(2) == [4, 5]
     assert lookup.guess(0) == []
-    lookup.learn(4, 4)
-    assert lookup.guess(10) == [4, 5, 6, 7, 8, 9, 1, 2]
-    lookup.learn(8, 1)
-    assert lookup.guess(10) == [4, 5]
+    lookup.learn(8, 8)
+    assert lookup.guess(30) == list(range(4, 20))
+    lookup.learn(16, 16)
+    assert lookup.guess(30) == list(range(4, 20))
+    lookup.learn(16, 1)
+    assert lookup.guess(30) == [4, 5]
     lookup.add([40])
-    assert lookup.guess(10) == []
+    assert lookup.guess(30) == []
     assert PromptLookup([1]).guess(5) == []
     later = PromptLookup([1, 2, 3, 1, 2, 4, 1, 2])
     assert later.guess(1) == [4]
