@@ -20,7 +20,7 @@ __all__ = ["ADJOINS", "FILES", "SENTENCE_BEGINS", "KeywordEntry", "write_keyword
 SENTENCE_BEGINS = 1
 ADJOINS = 2
 
-_BATCH_CHARACTERS = 1 << 20
+_BATCH_CHARACTERS = 1 << 19
 # A code point that Unicode reserves for internal use; folding keeps it and no term can reach over it.
 _PASSAGE_MARK = "\ufdd0"
 
@@ -37,7 +37,7 @@ class KeywordEntry:
 def write_keywords(folder: Path, entries: Iterable[KeywordEntry]) -> None:
     """Write the keyword files of `entries`, in their order, into the existing `folder`.
 
-    Batches of about a million characters are inverted one by one, then all of them joined over one range of term ids
+    Batches of about half a million characters are inverted one by one, then all of them joined over one range of term ids
     after the other, so memory grows with the numbers of passages and distinct terms and not with the text. The caller
     makes the files durable.
     """

@@ -16,7 +16,7 @@ from indexes.coarse_vectors import sampled_positions, suits, write_coarse
 from indexes.errors import DamagedError
 from indexes.keywords import KeywordEntry, KeywordSegment, write_keywords
 from indexes.manifest import FileEntry, SegmentEntry, segment_bytes
-from indexes.vectors import COARSE_FROM, VectorSegment, read_halves, write_vectors
+from indexes.vectors import COARSE_FROM, VectorSegment, read_at, read_halves, write_vectors
 from indexes.versions import SEGMENTS_NAME, check_file, commit_folder, describe_files
 
 ROWS_NAME = "rows.npy"
@@ -145,7 +145,7 @@ def _write_vectors(folder: Path, connection: sqlite3.Connection, row_ids: Rows, 
     if count != row_ids.size:
         raise DamagedError(f"kb.sqlite has {count} of {row_ids.size} vectors of a segment")
     if count >= COARSE_FROM and suits(dimension):
-        sample = VectorSegment.open(path).vectors(sampled_positions(count))
+        sample = read_at(path, dimension, count, sampled_positions(count))
         write_coarse(folder / COARSE_NAME, count, read_halves(path, dimension, count), sample)
 
 

@@ -70,6 +70,18 @@ def read_halves(path: Path, dimension: int, count: int) -> Iterable[Halves]:
             yield np.frombuffer(file.read(rows * dimension * 2), dtype="<f2").reshape(rows, dimension)
 
 
+def read_at(path: Path, dimension: int, count: int, positions: NDArray[np.int64]) -> Vectors:
+    """Return the vectors (m, dimension) at `positions` (m,) of a file of `count`, read and not mapped."""
+    size = dimension * 2
+    with path.open("rb") as file:
+        begin = path.stat().st_size - count * size
+        rows = []
+        for position in positions.tolist():
+            file.seek(begin + position * size)
+            rows.append(file.read(size))
+    return np.frombuffer(b"".join(rows), dtype="<f2").reshape(-1, dimension).astype(np.float32)
+
+
 class VectorSegment:
     """A vector file opened for searching. Only open files whose hash the manifest vouches for."""
 

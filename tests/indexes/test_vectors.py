@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from indexes.errors import DamagedError, UsageError
-from indexes.vectors import VectorSegment, read_halves, write_vectors
+from indexes.vectors import VectorSegment, read_at, read_halves, write_vectors
 
 
 def unit_vectors(count: int, dimension: int = 32, seed: int = 0) -> NDArray[np.float32]:
@@ -77,6 +77,8 @@ def test_the_file_is_the_one_that_faiss_writes(tmp_path: Path, vectors: NDArray[
     assert (tmp_path / "streamed").read_bytes() == (tmp_path / "own").read_bytes()
     read = np.concatenate(list(read_halves(tmp_path / "streamed", 32, 500)))
     np.testing.assert_array_equal(read, vectors.astype(np.float16))
+    chosen = np.array([499, 0, 7])
+    np.testing.assert_array_equal(read_at(tmp_path / "streamed", 32, 500, chosen), read[chosen])
 
 
 def test_wrong_vectors_and_files_are_refused(segment: VectorSegment, tmp_path: Path) -> None:
