@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from indexes.text import detect_language
 from kb.citations import SpanNumbers, check
 from kb.engines.base import Engine, GenerationOptions
+from kb.links import LinkGuard
 from kb.marks import MarkRewriter
 from kb.prompt import PROMPT_VERSION, build_prompt
 from kb.question import check_question
@@ -100,27 +101,29 @@ class Answerer:
 
     def _generate(self, engine: Engine, prompt: Prompt, draft: _Draft, cancel: threading.Event) -> Iterator[Event]:
         rewriter = MarkRewriter(len(prompt.passages), SpanNumbers(prompt.passages).number_of)
+        sources = (prompt.question, *(passage.hit.text for passage in prompt.passages))
+        guard = LinkGuard(sources, prompt.language)
         draft.engine, draft.prompt_version = engine.name, prompt.version
         written, held = "", ""
         for piece in engine.stream(prompt, self._options, cancel):
             if isinstance(piece, Usage):
                 draft.usage = piece
                 continue
-            held += rewriter.feed(piece)
+            held += guard.feed(rewriter.feed(piece))
             # The beginning is held back while it may be a refusal: that is sent as one piece, in our words.
             if held and not (written == "" and may_become_refusal(held)):
                 yield DeltaEvent(held)
                 written, held = written + held, ""
             if cancel.is_set():
                 break
-        held += rewriter.close()
+        held += guard.feed(rewriter.close()) + guard.close()
         finished = written + held
         if not cancel.is_set() and (not finished.strip() or is_refusal(finished)):
             yield from draft.refused(prompt.question)
             return
         if held:
             yield DeltaEvent(held)
-        checked = check(finished, rewriter.marks, prompt.passages, draft.ground.page_of)
+        checked = check(finished, guard.moved(rewriter.marks), prompt.passages, draft.ground.page_of)
         if self._refuse_unsupported and checked.refuted and not cancel.is_set():
             yield draft.done(refusal_text(prompt.language), "refused")
             return

@@ -20,7 +20,7 @@ _ENGLISH = (
     "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion"
 )
 _NUMBER = re.compile(
-    rf"(?P<fraction>[{_CHINESE}\d]+分之[{_CHINESE}\d]+|(?<![\d/.])\d{{1,3}}/\d{{1,3}}(?![\d/]))"
+    rf"(?P<fraction>(?:[{_CHINESE}]+|\d+)分之(?:[{_CHINESE}]+|\d+)|(?<![\d/.])\d{{1,3}}/\d{{1,3}}(?![\d/]))"
     r"|(?P<digits>\d+(?:\.\d+)*)"
     rf"|(?P<chinese>[{_CHINESE}]+(?:点[零〇一二三四五六七八九]+(?![{_CHINESE}分刻]))?)"
     rf"|\b(?P<english>(?:{_ENGLISH})(?:[\s-](?:and\s)?(?:{_ENGLISH}))*)\b"
