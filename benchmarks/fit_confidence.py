@@ -17,17 +17,18 @@ import argparse
 import json
 import random
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.logistic import fit_logistic, literal
+from benchmarks.logistic import literal
 from benchmarks.question_sets import DEFAULT_CORPUS, TOP_K, Asked, build_retriever, load_questions
 from indexes.hash_embedding import HashEmbedder
-from indexes.search import ConfidenceFeatures, Searcher
+from indexes.search import Searcher
 from ingest.loaders.dispatch import load
+from kb.confidence_fit import RisingModel, fit_rising
 
 FITTED_ON = {"cmrc2018_trial": (1, 2, 3), "xquad.zh": (1, 2), "xquad.en": (1, 2)}
 REPORTED_ON = {"cmrc2018_dev": (7,), "drcd_dev": (7,)}
@@ -50,20 +51,6 @@ class Sample:
 
     features: NDArray[np.float64]
     answerable: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A fitted model over the named features."""
-
-    names: tuple[str, ...]
-    weights: NDArray[np.float64]
-    bias: float
-
-    def scores(self, sample: Sample) -> NDArray[np.float64]:
-        """Return the logits (n,) of a sample."""
-        result: NDArray[np.float64] = sample.features[:, _columns(self.names)] @ self.weights + self.bias
-        return result
 
 
 def sample_of(path: Path, seeds: tuple[int, ...]) -> Sample:
@@ -132,26 +119,20 @@ def _features(paragraphs: list[tuple[int, str]], questions: list[str]) -> list[N
     return found
 
 
-def fit(samples: list[Sample], names: tuple[str, ...]) -> Model:
+def fit(samples: list[Sample], names: tuple[str, ...]) -> RisingModel:
     """Fit a model and shift it so that its point of refusal lies at a logit of 0."""
     features = np.concatenate([sample.features for sample in samples])
     answerable = np.concatenate([sample.answerable for sample in samples])
-    while True:
-        weights, bias = fit_logistic(features[:, _columns(names)], answerable, penalty=1.0)
-        rising = tuple(name for name, weight in zip(names, weights, strict=True) if weight >= 0)
-        if rising == names:
-            break
-        names = rising
-    model = Model(names, weights, bias)
+    model = fit_rising(features, answerable, names)
     points = np.arange(-2.0, 2.0, 0.05)
     gains = np.array([np.mean([_gain(model, sample, point) for sample in samples]) for point in points])
     point = points[np.flatnonzero(gains >= gains.max() - TOLERANCE)[0]]
-    return Model(names, weights, bias - float(point))
+    return replace(model, bias=model.bias - float(point))
 
 
-def report(name: str, model: Model, sample: Sample) -> str:
+def report(name: str, model: RisingModel, sample: Sample) -> str:
     """Return one line: refusals at the chosen point, at exactly 5 % false refusals, and the area under the curve."""
-    scores, there = model.scores(sample), sample.answerable == 1
+    scores, there = model.scores(sample.features), sample.answerable == 1
     five = np.sort(scores[there])[int(0.05 * there.sum())]
     order = np.empty(len(scores))
     order[np.argsort(scores, kind="stable")] = np.arange(len(scores))
@@ -162,18 +143,13 @@ def report(name: str, model: Model, sample: Sample) -> str:
     )
 
 
-def _gain(model: Model, sample: Sample, point: float) -> float:
-    refused, there = model.scores(sample) < point, sample.answerable == 1
+def _gain(model: RisingModel, sample: Sample, point: float) -> float:
+    refused, there = model.scores(sample.features) < point, sample.answerable == 1
     return float(np.mean(refused[~there]) - np.mean(refused[there]))
 
 
-def _columns(names: tuple[str, ...]) -> list[int]:
-    every = ConfidenceFeatures.names()
-    return [every.index(name) for name in names]
-
-
-def _source(hashed: Model, words: Model) -> str:
-    def pair(model: Model) -> str:
+def _source(hashed: RisingModel, words: RisingModel) -> str:
+    def pair(model: RisingModel) -> str:
         return f"(\n{literal(model.names, model.weights)},\n{model.bias:.4f},\n)"
 
     return (

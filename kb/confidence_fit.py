@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,20 @@ LEAST = 20
 _PENALTY = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class RisingModel:
+    """A logistic model over the named features, no weight under 0."""
+
+    names: tuple[str, ...]
+    weights: NDArray[np.float64]
+    bias: float
+
+    def scores(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the logits (n,) of features (n, f) in the order of `ConfidenceFeatures.names()`."""
+        result: NDArray[np.float64] = _columns(table, self.names) @ self.weights + self.bias
+        return result
+
+
 def fit_confidence(features: Sequence[ConfidenceFeatures], answerable: Sequence[bool]) -> Confidence:
     """Return the confidence whose 0.5 refuses one in twenty of the questions (n) that can be answered.
 
@@ -32,20 +47,26 @@ def fit_confidence(features: Sequence[ConfidenceFeatures], answerable: Sequence[
             f"are {there.sum()} and {(~there).sum()}: give more questions, or leave documents out with --holdout 0.5"
         )
     table = np.array([one.vector() for one in features])
-    names: tuple[str, ...] = NAMES
-    while True:
-        columns = _columns(table, names)
-        weights, bias = fit_logistic(columns, there.astype(np.float64), penalty=_PENALTY)
-        rising = tuple(name for name, weight in zip(names, weights, strict=True) if weight >= 0)
-        if not rising:
-            raise UsageError("nothing that was found tells these questions apart; a confidence cannot be fitted")
-        if rising == names:
-            break
-        names = rising
-    scores = np.sort((columns @ weights + bias)[there])
-    bias -= float(scores[int(FALSE_REFUSALS * scores.size)])
-    rounded = {name: round(float(weight), 6) for name, weight in zip(names, weights, strict=True)}
+    model = fit_rising(table, there.astype(np.float64), NAMES)
+    scores = np.sort(model.scores(table)[there])
+    bias = model.bias - float(scores[int(FALSE_REFUSALS * scores.size)])
+    rounded = {name: round(float(weight), 6) for name, weight in zip(model.names, model.weights, strict=True)}
     return Confidence(rounded, round(bias, 6))
+
+
+def fit_rising(table: NDArray[np.float64], answerable: NDArray[np.float64], names: tuple[str, ...]) -> RisingModel:
+    """Return the model of `answerable` (n,) in {0, 1} over those of the named features that raise it.
+
+    `table` (n, f) holds the features in the order of `ConfidenceFeatures.names()`. A feature with a negative weight is
+    left out and the rest fitted again. Raise UsageError where none is left.
+    """
+    while names:
+        weights, bias = fit_logistic(_columns(table, names), answerable, penalty=_PENALTY)
+        rising = tuple(name for name, weight in zip(names, weights, strict=True) if weight >= 0)
+        if rising == names:
+            return RisingModel(names, weights, bias)
+        names = rising
+    raise UsageError("nothing that was found tells these questions apart; a confidence cannot be fitted")
 
 
 def _columns(table: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from kb.evaluation_metrics import (
     AnswerOutcome,
     Outcome,
     answer_figures,
+    chosen_point,
     compare,
     decision_figures,
     latency_figures,
@@ -42,7 +43,11 @@ _SEED = 11
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What came of a question set. `kb` is None for a knowledge base made for it; `curve` as in `refusal_curve`."""
+    """What came of a question set. `kb` is None for a knowledge base made for it; `curve` as in `refusal_curve`.
+
+    `chosen` is the point of the curve at which questions are refused as configured: false refusals, unanswerable
+    refused, and the confidence under which that is; None without questions of both kinds.
+    """
 
     kind: Kind
     dataset: str
@@ -54,6 +59,7 @@ class Evaluation:
     missing: int
     figures: dict[str, float]
     curve: tuple[tuple[float, float, float], ...]
+    chosen: tuple[float, float, float] | None
     outcomes: tuple[Outcome, ...]
 
 
@@ -95,8 +101,8 @@ def evaluate(
         else:
             outcomes = list(_answers(base, retriever, posed, engine, on_progress))
         identity, reranker = base.application.embedder().identity, base.application.reranker_identity()
+    threshold = application.settings.retrieval.confidence_threshold
     if kind == "retrieval":
-        threshold = application.settings.retrieval.confidence_threshold
         figures = retrieval_figures(outcomes) | decision_figures(outcomes, threshold)
     else:
         figures = answer_figures(outcomes)
@@ -114,10 +120,17 @@ def evaluate(
         missing=base.missing,
         figures=rounded(figures),
         curve=tuple(refusal_curve(outcomes)),
+        chosen=chosen_point(outcomes, threshold),
         outcomes=tuple(outcomes),
     )
     if fitted is not None and kb is not None:
-        report = {"dataset": dataset.name, "holdout": holdout, "questions": len(outcomes), "figures": result.figures}
+        report = {
+            "dataset": dataset.name,
+            "holdout": holdout,
+            "questions": len(outcomes),
+            "figures": result.figures,
+            "refusal_curve": result.curve,
+        }
         write_confidence(application.folder(kb), fitted, identity, report, reranker=reranker)
     return result
 

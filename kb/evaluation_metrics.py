@@ -118,6 +118,14 @@ def refusal_curve(outcomes: Sequence[Outcome]) -> list[tuple[float, float, float
     return [(float((there < at).mean()), float((missing < at).mean()), at) for at in points]
 
 
+def chosen_point(outcomes: Sequence[Outcome], threshold: float) -> tuple[float, float, float] | None:
+    """Return (false refusals, unanswerable refused, threshold) at a threshold; None without questions of both kinds."""
+    there, missing = confidences(outcomes)
+    if not there.size or not missing.size:
+        return None
+    return float((there < threshold).mean()), float((missing < threshold).mean()), threshold
+
+
 def latency_figures(outcomes: Sequence[Outcome]) -> dict[str, float]:
     """Return the median and the 95th percentile of the milliseconds a question took."""
     times = np.array([outcome.milliseconds for outcome in outcomes])

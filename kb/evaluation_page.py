@@ -69,14 +69,23 @@ def _plots(evaluation: Evaluation, payload: dict[str, object]) -> str:
         plots.append(_plot("The document among the first n", "n", "share of questions", places, (1, 10), (0, 1)))
     if evaluation.curve:
         curve = [(false, right) for false, right, _ in evaluation.curve]
-        plots.append(_plot("Refusal", "false refusals", "unanswerable refused", curve, (0, 0.3), (0, 1)))
+        chosen = None if evaluation.chosen is None else evaluation.chosen[:2]
+        plots.append(_plot("Refusal", "false refusals", "unanswerable refused", curve, (0, 0.3), (0, 1), chosen))
     shares = [(time, 5 * index / 100) for index, time in enumerate(times)]
     plots.append(_plot("Time of a question", "milliseconds", "share of questions", shares, (0, times[-1] or 1), (0, 1)))
     return "<div>" + "".join(plots) + "</div>"
 
 
-def _plot(title: str, across: str, upward: str, points: Points, x: tuple[float, float], y: tuple[float, float]) -> str:
-    """Return a line through `points` over the ranges `x` and `y`, with axes and their ticks."""
+def _plot(
+    title: str,
+    across: str,
+    upward: str,
+    points: Points,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    chosen: tuple[float, float] | None = None,
+) -> str:
+    """Return a line through `points` over the ranges `x` and `y`, with axes and ticks, and a mark at `chosen`."""
     wide, high = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 
     def place(value: float, low: float, top: float, size: int) -> float:
@@ -95,10 +104,14 @@ def _plot(title: str, across: str, upward: str, points: Points, x: tuple[float, 
             f'<text x="{left:.1f}" y="{_TOP + high + 15}" text-anchor="middle">{x[0] + part * (x[1] - x[0]):.3g}</text>'
         )
     line = " ".join(at(point) for point in points)
+    mark = ""
+    if chosen is not None:
+        left_of, top_of = at(chosen).split(",")
+        mark = f'<circle cx="{left_of}" cy="{top_of}" r="4" fill="#dc2626"><title>the chosen threshold</title></circle>'
     return (
         f'<figure><figcaption>{escape(title)}</figcaption><svg width="{_WIDTH}" height="{_HEIGHT}" role="img" '
         f'aria-label="{escape(title)}">{"".join(marks)}'
-        f'<polyline points="{line}" fill="none" stroke="#2563eb" stroke-width="2"/>'
+        f'<polyline points="{line}" fill="none" stroke="#2563eb" stroke-width="2"/>{mark}'
         f'<text x="{_LEFT + wide / 2}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(across)}</text>'
         f'<text x="12" y="{_TOP + high / 2}" text-anchor="middle" '
         f'transform="rotate(-90 12 {_TOP + high / 2})">{escape(upward)}</text></svg></figure>'

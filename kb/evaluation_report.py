@@ -33,10 +33,8 @@ def report_payload(evaluation: Evaluation) -> dict[str, object]:
         "figures": dict(evaluation.figures),
         "hits_at": _hits_at(evaluation),
         "latency_ms": _latencies(evaluation),
-        "refusal_curve": [
-            {"false_refusals": round(false, 4), "unanswerable_refused": round(right, 4), "threshold": round(at, 4)}
-            for false, right, at in evaluation.curve
-        ],
+        "refusal_curve": [_point(point) for point in evaluation.curve],
+        "chosen_point": None if evaluation.chosen is None else _point(evaluation.chosen),
         "fitted": None if fitted is None else {"weights": dict(fitted.weights), "bias": fitted.bias},
         "wrong": _wrong(evaluation),
     }
@@ -73,6 +71,11 @@ def fallen(evaluation: Evaluation, baseline: dict[str, float]) -> list[tuple[str
         if loss > TOLERANCE + 1e-9:
             worse.append((name, before, now))
     return worse
+
+
+def _point(point: tuple[float, float, float]) -> dict[str, float]:
+    false, right, at = point
+    return {"false_refusals": round(false, 4), "unanswerable_refused": round(right, 4), "threshold": round(at, 4)}
 
 
 def _hits_at(evaluation: Evaluation) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -60,8 +61,13 @@ _Fit = Annotated[
     ),
 ]
 _Report = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="FILE", help="Also write a report: one .html file with plots, or .json."),
+    list[Path] | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Also write a report: .html with plots, .json, or .png with the curve of refusal and the chosen point. "
+        "May be repeated.",
+    ),
 ]
 _Baseline = Annotated[
     Path | None,
@@ -71,6 +77,23 @@ _Baseline = Annotated[
         help="A JSON report from before. Exit 1 where a figure is worse by more than 0.005; times are not compared.",
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What both commands ask for."""
+
+    kind: Kind
+    dataset: Path
+    holdout: float
+    fit: bool
+    reports: tuple[Path, ...]
+    baseline: Path | None
+    kb: str | None
+    config: Path | None
+    quiet: bool
+    as_json: bool
+    engine: str | None = None
 
 
 @app.command("retrieval")
@@ -86,7 +109,8 @@ def retrieval(
     as_json: Json = False,
 ) -> None:
     """Measure what is found: the right document among the first 1, 5 and 10, and the answer in what is shown."""
-    _run("retrieval", dataset, holdout, fit, None, report, baseline, kb, config, quiet, as_json)
+    reports = tuple(report or ())
+    _run(_Request("retrieval", dataset, holdout, fit, reports, baseline, kb, config, quiet, as_json))
 
 
 @app.command("answers")
@@ -103,52 +127,47 @@ def answers(
     as_json: Json = False,
 ) -> None:
     """Measure what is answered: accepted answers, citations that hold them, and refusals."""
-    _run("answers", dataset, holdout, fit, engine, report, baseline, kb, config, quiet, as_json)
+    reports = tuple(report or ())
+    _run(_Request("answers", dataset, holdout, fit, reports, baseline, kb, config, quiet, as_json, engine))
 
 
-def _run(
-    kind: Kind,
-    dataset: Path,
-    holdout: float,
-    fit: bool,
-    engine: str | None,
-    report: Path | None,
-    baseline: Path | None,
-    kb: str | None,
-    config: Path | None,
-    quiet: bool,
-    as_json: bool,
-) -> None:
-    if report is not None and report.suffix.lower() not in (".json", ".html"):
-        raise UsageError(f"--report {report}: name a .html or a .json file")
+def _run(request: _Request) -> None:
+    for path in request.reports:
+        if path.suffix.lower() not in _WRITERS:
+            raise UsageError(f"--report {path}: name a .html, .json or .png file")
+        if path.suffix.lower() == ".png":
+            from kb.evaluation_plot import require_pillow
+
+            require_pillow()
     from kb.evaluation import evaluate
     from kb.evaluation_data import read_dataset
     from kb.evaluation_report import fallen, read_baseline, report_payload
 
-    before = None if baseline is None else read_baseline(baseline, kind)
-    questions = read_dataset(dataset)
-    if questions.left_out and not quiet:
+    before = None if request.baseline is None else read_baseline(request.baseline, request.kind)
+    questions = read_dataset(request.dataset)
+    if questions.left_out and not request.quiet:
         output.notice(f"{questions.left_out} questions show nothing and are left out")
-    with session.application(config, {"engine.name": engine}) as application:
+    with session.application(request.config, {"engine.name": request.engine}) as application:
         result = evaluate(
             application,
-            kind,
+            request.kind,
             questions,
-            kb=kb,
-            holdout=holdout,
-            fit=fit,
-            engine=engine,
-            on_progress=None if quiet else _progress(),
+            kb=request.kb,
+            holdout=request.holdout,
+            fit=request.fit,
+            engine=request.engine,
+            on_progress=None if request.quiet else _progress(),
         )
-    if result.missing and not quiet:
+    if result.missing and not request.quiet:
         output.notice(f"{result.missing} documents of the question set are not there: nothing holds their answers")
     worse = [] if before is None else fallen(result, before)
     payload = report_payload(result)
     if before is not None:
         payload["fallen"] = [{"figure": name, "before": old, "now": now} for name, old, now in worse]
-    if report is not None:
-        _write(report, result, payload, before)
-    if as_json:
+    # A PNG may have nothing to show: what can be written is written first.
+    for path in sorted(request.reports, key=lambda report: report.suffix.lower() == ".png"):
+        _write(path, _WRITERS[path.suffix.lower()](result, payload, before))
+    if request.as_json:
         output.emit_json(payload)
     else:
         _show(result, before)
@@ -167,15 +186,29 @@ def _show(result: Evaluation, before: dict[str, float] | None) -> None:
     output.table(headers, rows)
 
 
-def _write(path: Path, result: Evaluation, payload: dict[str, object], before: dict[str, float] | None) -> None:
-    if path.suffix.lower() == ".html":
-        from kb.evaluation_page import report_page
+def _html(result: Evaluation, payload: dict[str, object], before: dict[str, float] | None) -> bytes:
+    from kb.evaluation_page import report_page
 
-        text = report_page(result, before)
-    else:
-        text = json.dumps(payload, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return report_page(result, before).encode("utf-8", "backslashreplace")
+
+
+def _json(result: Evaluation, payload: dict[str, object], before: dict[str, float] | None) -> bytes:
+    text = json.dumps(payload, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _png(result: Evaluation, payload: dict[str, object], before: dict[str, float] | None) -> bytes:
+    from kb.evaluation_plot import curve_png
+
+    return curve_png(result)
+
+
+_WRITERS = {".html": _html, ".json": _json, ".png": _png}
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        path.write_bytes(content)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
 

@@ -110,6 +110,45 @@ def test_the_page_stands_alone(run: Run) -> None:
     assert "<script>" not in Path("small.html").read_text(encoding="utf-8")
 
 
+def test_one_command_gives_the_fit_its_curve_and_the_chosen_point(run: Run, kb_home: Path) -> None:
+    """Fit, PNG and numbers come of one command, agree, and are the same when it is run again."""
+    pytest.importorskip("PIL", reason="needs the eval extra")
+    dataset = _dataset(Path("set.json"))
+    folder = Path("docs")
+    folder.mkdir()
+    for number, paragraph in enumerate(json.loads(dataset.read_text(encoding="utf-8"))["data"][0]["paragraphs"]):
+        (folder / f"{number}.txt").write_text(paragraph["context"], encoding="utf-8")
+    assert run("ingest", str(folder), "--quiet").code == 0
+    command = ("eval", "retrieval", str(dataset), "--kb", "default", "--holdout", "0.5", "--fit", "--quiet")
+    assert run(*command, "--report", "a.json", "--report", "a.png", "--report", "a.html").code == 0
+    first_fit = json.loads((kb_home / "default" / "confidence.json").read_text(encoding="utf-8"))
+    assert run(*command, "--report", "b.png").code == 0
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+    second_fit = json.loads((kb_home / "default" / "confidence.json").read_text(encoding="utf-8"))
+    assert (first_fit["weights"], first_fit["bias"]) == (second_fit["weights"], second_fit["bias"])
+
+    body = json.loads(Path("a.json").read_text(encoding="utf-8"))
+    chosen = body["chosen_point"]
+    assert chosen["threshold"] == 0.5
+    assert chosen["false_refusals"] == body["figures"]["false_refusals"]
+    assert chosen["unanswerable_refused"] == body["figures"]["unanswerable_refused"]
+    assert [list(point.values()) for point in body["refusal_curve"]] == [
+        [round(value, 4) for value in point] for point in first_fit["report"]["refusal_curve"]
+    ]
+    assert Path("a.html").read_text(encoding="utf-8").count("<circle") == 1
+
+
+def test_a_png_needs_questions_of_both_kinds(run: Run) -> None:
+    """Without unanswerable questions there is no curve: said in one line, the other reports written all the same."""
+    pytest.importorskip("PIL", reason="needs the eval extra")
+    result = run(
+        "eval", "retrieval", str(_dataset(Path("set.json"))), "--quiet", "--report", "x.png", "--report", "x.json"
+    )
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "--holdout" in result.err
+    assert Path("x.json").is_file() and not Path("x.png").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
