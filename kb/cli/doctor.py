@@ -27,7 +27,8 @@ def doctor(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
         found.append(checks.Finding("problem", "configuration", str(error), ConfigurationError.exit_code))
     else:
         found += checks.configured(settings)
-    found += [checks.Finding("note", f"port {server.port}", server.advice) for server in probes.find_servers()]
+    servers = probes.find_servers()
+    found += [checks.Finding("note", f"port {server.port}", server.advice) for server in servers]
     problems = [finding for finding in found if finding.level == "problem"]
     if as_json:
         output.emit_json(
@@ -35,12 +36,29 @@ def doctor(kb: KB = "", config: Config = None, as_json: Json = False) -> None:
                 "findings": [
                     {"level": finding.level, "subject": finding.subject, "detail": finding.detail} for finding in found
                 ],
+                "servers": [
+                    {
+                        "port": server.port,
+                        "dialect": server.dialect,
+                        "models": list(server.models),
+                        "context": server.context,
+                        "kb_toml": server.configuration,
+                    }
+                    for server in servers
+                ],
                 "ok": not problems,
             }
         )
     else:
         for finding in found:
             output.line(f"{_MARKS[finding.level]}  {finding.subject}: {output.one_line(finding.detail)}")
+        for server in servers:
+            if server.configuration:
+                output.line(f"\nTo use the server on port {server.port}, put into kb.toml:\n")
+                for line in server.configuration.splitlines():
+                    output.line(f"    {line}")
+        if servers:
+            output.line()
         output.line("Ready." if not problems else f"{len(problems)} problems.")
     if problems:
         raise typer.Exit(problems[0].exit_code)

@@ -1,7 +1,8 @@
-"""Looking for OpenAI-compatible servers: on the usual ports of this machine, and at a configured address."""
+"""Looking for model servers: on the usual ports of this machine, and at a configured address."""
 
 from __future__ import annotations
 
+import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ import httpx
 
 from indexes.errors import EngineUnavailableError
 from kb.engines.inquiry import Inquiry
+from kb.engines.recognise import OURSELVES, Recognised, model_ids, recognise
 from kb.engines.tls import trust
 
-# Port and the server that usually listens there, with the name of its dialect.
+# Port and the dialect of the server that usually listens there; it counts where nothing else tells.
 PORTS = {
     8000: "vllm",
     8080: "llama.cpp",
@@ -22,22 +24,29 @@ PORTS = {
     30000: "sglang",
 }
 _CONNECT_SECONDS = 0.3
-_READ_SECONDS = 2.0
 _REACH_SECONDS = 3.0
+_READ_SECONDS = 2.0
 _SHOWN_MODELS = 5
+# What is offered as the window where the server tells more: a cache of this size fits most cards.
+_LARGEST_WINDOW = 32_768
+# Under this there is no room for passages beside the default bound on answers.
+_LEAST_WINDOW = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that was found; `advice` says how to use it."""
+    """A server that was found: its dialect, what is known of it, and the lines for kb.toml ("" where none are due)."""
 
     port: int
+    dialect: str
     models: tuple[str, ...]
+    context: int | None
     advice: str
+    configuration: str
 
 
 def find_servers(ports: dict[int, str] | None = None) -> list[Server]:
-    """Return the servers on loopback that list models as OpenAI's interface does. Takes at most a few seconds."""
+    """Return the servers on loopback that answer questions. Takes at most some seconds a port, all at once."""
     candidates = PORTS if ports is None else ports
     with ThreadPoolExecutor(max_workers=len(candidates) or 1) as pool:
         found = pool.map(lambda entry: _probe(*entry), candidates.items())
@@ -56,31 +65,46 @@ def reach(base_url: str, api_key: str | None = None, ca_file: str = "") -> tuple
         raise EngineUnavailableError(f"{base_url} cannot be reached: {error}; start the server") from error
     if status in (401, 403):
         raise EngineUnavailableError(f"{base_url} refuses the key (engine.api_key_env)")
-    return _ids(told) or ()
+    return model_ids(told) or ()
 
 
-def _probe(port: int, dialect: str) -> Server | None:
+def _probe(port: int, usual: str) -> Server | None:
+    inquiry = Inquiry(f"http://127.0.0.1:{port}", None, False, _CONNECT_SECONDS, _READ_SECONDS)
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_SECONDS):
             pass
-        inquiry = Inquiry(f"http://127.0.0.1:{port}/v1", None, False, _CONNECT_SECONDS, _READ_SECONDS)
-        models = _ids(inquiry.get("/v1/models"))
+        found = recognise(inquiry)
     except (OSError, httpx.HTTPError):
         # Nothing listens there, or something that is no such server: that is the usual case, and no finding.
         return None
-    if models is None:
+    if found is None:
         return None
-    model = models[0] if models else "MODEL"
-    advice = (
-        f"serves {', '.join(models[:_SHOWN_MODELS]) or 'models it does not name'}. To use it: KB_ENGINE__NAME=openai "
-        f"KB_ENGINE__BASE_URL=http://127.0.0.1:{port}/v1 KB_ENGINE__MODEL={model} (usual dialect here: {dialect})"
-    )
-    return Server(port, models, advice)
+    if found.dialect == OURSELVES:
+        return Server(port, OURSELVES, found.models, None, "is this program's own service (kb serve)", "")
+    dialect = found.dialect or usual
+    certainty = "" if found.dialect else " (by its port: nothing else tells)"
+    if found.wants_key:
+        advice = f"a server that wants a key{certainty}: put it into a variable and name that in engine.api_key_env"
+    else:
+        shown = ", ".join(found.models[:_SHOWN_MODELS]) or "models that it does not name"
+        more = f" and {len(found.models) - _SHOWN_MODELS} more" if len(found.models) > _SHOWN_MODELS else ""
+        advice = f"{dialect}{certainty} serves {shown}{more}"
+    return Server(port, dialect, found.models, found.context, advice, _configuration(port, dialect, found))
 
 
-def _ids(told: object) -> tuple[str, ...] | None:
-    """Return the ids of a list of models in OpenAI's form, None for anything else."""
-    entries = told.get("data") if isinstance(told, dict) else None
-    if not isinstance(entries, list):
-        return None
-    return tuple(str(entry["id"]) for entry in entries if isinstance(entry, dict) and "id" in entry)
+def _configuration(port: int, dialect: str, found: Recognised) -> str:
+    """Return the lines for kb.toml that use the server."""
+    model = found.models[0] if found.models else "MODEL"
+    values: dict[str, str | int] = {
+        "name": "openai",
+        "dialect": dialect,
+        "base_url": f"http://127.0.0.1:{port}" + ("" if dialect in ("ollama", "tgi-native") else "/v1"),
+        "model": model,
+    }
+    if found.wants_key:
+        values["api_key_env"] = "KB_ENGINE_KEY"
+    if found.context is not None and found.context >= _LEAST_WINDOW:
+        values["window"] = min(found.context, _LARGEST_WINDOW)
+    # JSON's strings and numbers are TOML's too.
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    return "\n".join(["[engine]", *lines])

@@ -58,10 +58,11 @@ def free_port() -> int:
 
 
 def test_servers_are_found_with_what_to_set(server: int) -> None:
-    """A server that lists models is found, with the variables to use it; a closed port is no finding."""
-    found = probes.find_servers({server: "vllm", free_port(): "ollama"})
-    assert [(one.port, one.models) for one in found] == [(server, ("Qwen2.5-7B-Instruct",))]
-    assert f"KB_ENGINE__BASE_URL=http://127.0.0.1:{server}/v1 KB_ENGINE__MODEL=Qwen2.5-7B-Instruct" in found[0].advice
+    """A server that only lists models is taken for the usual one of its port, which is said; closed ports are none."""
+    (found,) = probes.find_servers({server: "vllm", free_port(): "ollama"})
+    assert (found.port, found.dialect, found.models) == (server, "vllm", ("Qwen2.5-7B-Instruct",))
+    assert "by its port" in found.advice
+    assert f'base_url = "http://127.0.0.1:{server}/v1"\nmodel = "Qwen2.5-7B-Instruct"' in found.configuration
 
 
 def test_something_else_on_the_port_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:

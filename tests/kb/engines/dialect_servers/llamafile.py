@@ -6,7 +6,7 @@ Assumed (from its README and that of the llama.cpp version inside it):
 - A prompt over the context is cut: its middle is thrown away without a word, and the usage counts what was left. (The
   newest versions refuse, as `llama-server` does.)
 - It knows no key and checks no model name. Thinking stands between tags in the text.
-- The header `Server` says llamafile; of the model list only the owner does.
+- It lists its model as `LLaMA_CPP`, or by the name of its file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class LlamafileServer(LlamaCppServer):
 
     def look(self, request: Request) -> Reply:
         if request.path == "/v1/models":
-            return json_reply(listed("Qwen2.5-7B-Instruct.llamafile", "llamafile"))
+            return json_reply(listed("LLaMA_CPP", "llamacpp"))
         if request.path == "/apply-template":
             return self.error(404, "File Not Found")
         return super().look(request)
