@@ -48,7 +48,7 @@ def neutralise(text: str) -> str:
     replaced = list(visible)
     for match in (*_TAG.finditer(skeleton), *_TOKEN.finditer(skeleton)):
         first, last = places[match.start()], places[match.end() - 1]
-        replaced[first : last + 1] = ["(" if match[0] == "[" else "‹", *([""] * (last - first))]
+        replaced[first : last + 1] = ["(", *([""] * (last - first))]
     return neutralise_marks("".join(replaced))
 
 
