@@ -9,6 +9,8 @@ from ingest.loaders.detection import kind_of_content
 from ingest.records import Loaded
 
 MAX_CHARACTERS = 64 * 1024 * 1024
+# Messages attached to messages are read this deep.
+MAX_DEPTH = 3
 
 
 def load(
@@ -20,11 +22,13 @@ def load(
     passwords: tuple[str, ...] = (),
     ocr: bool = False,
     max_characters: int = MAX_CHARACTERS,
+    depth: int = 0,
 ) -> Loaded:
     """Read one document. The content decides what it is; `name` and `media_type` only settle kinds of text.
 
     `charset` is what a server said about the encoding; `passwords` are tried on an encrypted PDF; `ocr` reads
-    pages without text from their image. Raise DocumentError with its reason where there is no text to be had.
+    pages without text from their image. `depth` counts the documents around this one. Raise DocumentError with its
+    reason where there is no text to be had.
     """
     if not data.strip(b"\x00 \t\r\n\x0b\x0c"):
         raise DocumentError("empty", "the file has no content" if not data else "the file has only white space")
@@ -65,7 +69,20 @@ def load(
     elif kind == "mail":
         from ingest.loaders.mail import load_mail
 
-        loaded = load_mail(data, stem)
+        def attachment(data: bytes, name: str, media_type: str, charset: str | None) -> Loaded:
+            try:
+                return load(
+                    data, name, media_type, charset=charset, passwords=passwords, ocr=ocr,
+                    max_characters=max_characters, depth=depth + 1,
+                )  # fmt: skip
+            except DocumentError:
+                raise
+            except MemoryError as error:
+                raise DocumentError("memory", "reading it takes more memory than allowed") from error
+            except Exception as error:  # whatever a parser does not expect costs the attachment, not the message
+                raise DocumentError("damaged", f"not readable: {type(error).__name__}"[:300]) from error
+
+        loaded = load_mail(data, stem, attachment if depth < MAX_DEPTH else None)
     else:
         from ingest.loaders.text import load_text
 

@@ -1,11 +1,12 @@
-"""Mail (.eml): who wrote what to whom and when, and the text; attachments are named, and are documents of their own."""
+"""Mail (.eml): who wrote what to whom and when, the text, and what is attached, under the names of the attachments."""
 
 from __future__ import annotations
 
 import email
 import email.policy
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from email.message import EmailMessage, Message
 from email.utils import parsedate_to_datetime
 
@@ -14,22 +15,37 @@ from indexes.records import Heading
 from ingest.decoding import decode
 from ingest.loaders.cleaning import clean, one_line
 from ingest.loaders.html import load_html
+from ingest.loaders.outline import Block, build
 from ingest.records import Loaded
 
 _SHOWN = ("From", "To", "Cc", "Date")
 _MOST_PARTS = 1000
+_MOST_ATTACHMENTS = 100
+_MOST_ATTACHED_BYTES = 64 * 1024 * 1024
+_MOST_CHARACTERS = 32 * 1024 * 1024
+_ATTACHMENT_LEVEL = 2  # under the subject
+_DEEPEST_LEVEL = 9
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
+# Proofs of who signed a message, which nobody reads.
+_SIGNATURES = frozenset({"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"})
+
+# Reads one attachment: its bytes, name, media type and encoding. Raises DocumentError.
+ReadAttachment = Callable[[bytes, str, str, str | None], Loaded]
 
 
-def load_mail(data: bytes, name: str) -> Loaded:
-    """Return the text of a message: its plain form, else its HTML. Raise DocumentError: `damaged` or `encrypted`."""
+def load_mail(data: bytes, name: str, read_attachment: ReadAttachment | None = None) -> Loaded:
+    """Return the text of a message: its plain form, else its HTML, and that of its attachments, each under its name.
+
+    Attachments are read with `read_attachment`; those that cannot be read, are too many or too large are named with
+    the reason in the warnings, as all are without it. Raise DocumentError: `damaged`, `empty` or `encrypted`.
+    """
     message = email.message_from_bytes(_readable_header(data), EmailMessage, policy=email.policy.default)
     subject = one_line(_field(message, "Subject"))
     lines = [f"{key}: {value}" for key in _SHOWN if (value := one_line(_field(message, key), 1000))]
     warnings: list[str] = []
     plain: list[str] = []
     marked: list[str] = []
-    attached: list[str] = []
+    attached: list[_Attachment] = []
     for number, part in enumerate(_leaves(message)):
         if number >= _MOST_PARTS:
             warnings.append(f"only the first {_MOST_PARTS} parts of the message were read")
@@ -40,8 +56,10 @@ def load_mail(data: bytes, name: str) -> Loaded:
         payload = part.get_payload(decode=True)
         body = payload if isinstance(payload, bytes) else b""
         file_name = one_line(part.get_filename() or "")
+        if kind in _SIGNATURES:
+            continue
         if part.get_content_disposition() == "attachment" or (file_name and kind != "text/plain"):
-            attached.append(file_name or kind)
+            attached.append(_Attachment(file_name or kind, kind, part.get_content_charset(), body))
         elif kind == "text/plain" and body.strip():
             decoded = decode(body, part.get_content_charset())
             plain.append(clean(decoded.text))
@@ -50,14 +68,66 @@ def load_mail(data: bytes, name: str) -> Loaded:
             marked.append(load_html(body, name, part.get_content_charset()).text)
     texts = plain if any(text.strip() for text in plain) else marked
     if attached:
-        lines.append(f"Attachments: {', '.join(attached)}")
-        warnings.append(f"attachments were not read: {', '.join(attached)}"[:1000])
+        lines.append(f"Attachments: {', '.join(one.name for one in attached)}")
     text = clean("\n\n".join(["\n".join(lines), *texts]))
-    if not any(text.strip() for text in texts) and not subject:
+    blocks = [Block(subject, 1)] if subject else []
+    blocks += [Block(text)] if text else []
+    read = _read(attached, read_attachment, warnings)
+    if not any(one.strip() for one in texts) and not subject and not read:
         raise DocumentError("empty", "there is no text in the message")
-    headings = (Heading(0, 1, subject),) if subject else ()
-    text = f"{subject}\n\n{text}" if subject else text
+    text, headings = _with_attachments(blocks, read)
     return Loaded(text, subject or name, (), headings, "message/rfc822", "mail", tuple(warnings), _facts(message))
+
+
+@dataclass(frozen=True, slots=True)
+class _Attachment:
+    """What came with a message. `charset` is what the message says of its encoding."""
+
+    name: str
+    media_type: str
+    charset: str | None
+    data: bytes
+
+
+def _read(
+    attached: Sequence[_Attachment], read_attachment: ReadAttachment | None, warnings: list[str]
+) -> list[tuple[str, Loaded]]:
+    """Return the attachments that could be read, each with its name; add to the warnings why others could not."""
+    read: list[tuple[str, Loaded]] = []
+    unread: list[str] = []
+    room, characters = _MOST_ATTACHED_BYTES, 0
+    for number, one in enumerate(attached):
+        room -= len(one.data)
+        if read_attachment is None or number >= _MOST_ATTACHMENTS or room < 0 or characters > _MOST_CHARACTERS:
+            unread.append(f"{one.name} (too_large: messages within messages, or too much in this one)")
+            continue
+        try:
+            loaded = read_attachment(one.data, one.name, one.media_type, one.charset)
+        except DocumentError as error:
+            unread.append(f"{one.name} ({error.reason}: {error.detail})")
+            continue
+        characters += len(loaded.text)
+        warnings += [f"{one.name}: {warning}" for warning in loaded.warnings]
+        read.append((one.name, loaded))
+    if unread:
+        warnings.append(one_line(f"attachments were not read: {', '.join(unread)}", 1000))
+    return read
+
+
+def _with_attachments(blocks: list[Block], read: Sequence[tuple[str, Loaded]]) -> tuple[str, tuple[Heading, ...]]:
+    """Return the text of a message with its attachments below it, their own headings below their names."""
+    text, found = build(blocks)
+    headings = list(found)
+    for name, loaded in read:
+        text += "\n\n" if text else ""
+        headings.append(Heading(len(text), _ATTACHMENT_LEVEL, name))
+        text += f"{name}\n\n"
+        headings += [
+            Heading(len(text) + one.start, min(one.level + _ATTACHMENT_LEVEL, _DEEPEST_LEVEL), one.title)
+            for one in loaded.headings
+        ]
+        text += loaded.text
+    return text, tuple(headings)
 
 
 def _readable_header(data: bytes) -> bytes:

@@ -18,6 +18,7 @@ from ingest.loaders.cleaning import clean, one_line
 from ingest.loaders.office import damaged, facts_of, library
 from ingest.loaders.outline import Block, build
 from ingest.loaders.table import lines_of_table
+from ingest.loaders.word_numbering import Numbering
 from ingest.records import Loaded
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -58,6 +59,7 @@ class _Reader:
 
     def __init__(self, document: Any) -> None:
         self._styles = _styles(document)
+        self._numbering = Numbering(document)
         self._notes = {kind: _notes(document, kind) for kind in _NOTES}
 
     def blocks(self, container: Any) -> Iterator[Block]:
@@ -79,7 +81,7 @@ class _Reader:
         style = _value(paragraph.find(f"{_W}pPr/{_W}pStyle"))
         if style in self._styles.contents:
             return
-        text = clean(_text_of(paragraph))
+        text = self._numbered(paragraph, clean(_text_of(paragraph)))
         own = _value(paragraph.find(f"{_W}pPr/{_W}outlineLvl"))
         level = int(own) + 1 if own.isdigit() and int(own) < 9 else self._styles.levels.get(style, 0)
         listed = style in self._styles.lists or paragraph.find(f"{_W}pPr/{_W}numPr") is not None
@@ -94,6 +96,20 @@ class _Reader:
                 if note:
                     yield Block(note, 0, tight=True)
 
+    def _numbered(self, paragraph: Any, text: str) -> str:
+        """Return a text with the number of its paragraph, which counts also where there is no text."""
+        mark = self._numbering.mark(paragraph)
+        return mark + text if text else ""
+
+    def _cell(self, cell: Any) -> str:
+        """Return the text of a cell on one line; a number alone in it is text."""
+        lines = []
+        for paragraph in cell.iter(f"{_W}p"):
+            copy = any(around.tag == _FALLBACK for around in paragraph.iterancestors())
+            mark = "" if copy else self._numbering.mark(paragraph)
+            lines.append(mark + _text_of(paragraph))
+        return " ".join(clean("\n".join(lines)).split())
+
     def _table(self, table: Any) -> Iterator[Block]:
         rows: list[list[str]] = []
         named = False
@@ -103,7 +119,7 @@ class _Reader:
             if not rows:
                 named = row.find(f"{_W}trPr/{_W}tblHeader") is not None
             cells = [cell for cell in row.iter(f"{_W}tc") if next(cell.iterancestors(f"{_W}tr")) is row]
-            rows.append([" ".join(clean("\n".join(_lines(cell))).split()) for cell in cells])
+            rows.append([self._cell(cell) for cell in cells])
         for number, line in enumerate(lines_of_table(rows, named=named)):
             yield Block(line, 0, tight=number > 0)
 

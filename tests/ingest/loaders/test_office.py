@@ -14,7 +14,7 @@ import pytest
 
 from indexes.errors import DocumentError
 from indexes.records import Heading
-from ingest.loaders import archive
+from ingest.loaders import archive, mail
 from ingest.loaders.dispatch import load
 from ingest.records import Loaded, SourceItem
 from ingest.sources import walk
@@ -188,7 +188,71 @@ def test_mail() -> None:
         "Attachments: 议程.pdf\n\n会议定在十月八日上午九点。\n请准时参加。"
     )
     assert loaded.metadata == {"date": "2024-05-06"}
-    assert loaded.warnings == ("attachments were not read: 议程.pdf",)
+    assert len(loaded.warnings) == 1
+    assert loaded.warnings[0].startswith("attachments were not read: 议程.pdf (damaged: ")
+
+
+def _with_attachment(
+    message: EmailMessage, name: str, data: bytes, media_type: str = "application/octet-stream"
+) -> None:
+    kind, _, form = media_type.partition("/")
+    message.add_attachment(data, maintype=kind, subtype=form, filename=name)
+
+
+def test_attachments_of_mail_are_part_of_its_text() -> None:
+    """Readable attachments stand under their names, with their headings below; the others are named with the reason."""
+    message = files.mail()
+    _with_attachment(message, "手册.docx", files.word())
+    _with_attachment(message, "名单.csv", "姓名,部门\n张三,研发\n".encode("gb18030"), "text/csv")
+    _with_attachment(message, "photo.jpg", b"\xff\xd8\xff\xe0" + bytes(200), "image/jpeg")
+    _with_attachment(message, "signature.asc", b"-----BEGIN PGP SIGNATURE-----", "application/pgp-signature")
+    inner = files.mail()
+    inner.replace_header("Subject", "转来的信")
+    _with_attachment(inner, "附录.txt", "附录里的一句话。".encode())
+    _with_attachment(message, "转发.eml", inner.as_bytes())
+    loaded = load(message.as_bytes(), "x.eml")
+    assert _headings(loaded) == [
+        (1, "关于十月会议的通知"), (2, "手册.docx"), (3, "第一章 休假"), (4, "申请"), (3, "第二章 出差"),
+        (2, "名单.csv"), (2, "转发.eml"), (3, "转来的信"), (4, "附录.txt"),
+    ]  # fmt: skip
+    assert "姓名: 张三; 部门: 研发" in loaded.text and "BEGIN PGP" not in loaded.text
+    assert loaded.text.endswith("附录.txt\n\n附录里的一句话。")
+    places = [
+        loaded.text.index(part) for part in ("请准时参加。", "每位员工每年有十五天年假。", "姓名: 张三; 部门: 研发")
+    ]
+    assert places == sorted(places)
+    assert any("photo.jpg (unsupported" in warning for warning in loaded.warnings)
+
+
+def test_attachments_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages within messages are read a few deep, and no more than so many and so much is read of one."""
+    message = EmailMessage()
+    message["From"], message["Message-ID"], message["To"] = "a@example.org", "<1@example.org>", "b@example.org"
+    message.set_content("最里面的一句话。")
+    for number in range(6):
+        outer = EmailMessage()
+        outer["From"], outer["Message-ID"], outer["To"] = "a@example.org", "<1@example.org>", "b@example.org"
+        outer.set_content(f"第{number}层的一句话。")
+        _with_attachment(outer, "x.eml", message.as_bytes())
+        message = outer
+    loaded = load(message.as_bytes(), "x.eml")
+    assert [number for number in range(6) if f"第{number}层" in loaded.text] == [2, 3, 4, 5]
+    assert any("too_large" in warning for warning in loaded.warnings)
+    monkeypatch.setattr(mail, "_MOST_ATTACHMENTS", 2)
+    monkeypatch.setattr(mail, "_MOST_ATTACHED_BYTES", 1000)
+    many = files.mail()
+    for name, size in (("a.txt", 50), ("b.txt", 50)):
+        _with_attachment(many, name, name.encode() * size)
+    loaded = load(many.as_bytes(), "x.eml")
+    assert "a.txt" * 50 in loaded.text and "b.txt" * 50 not in loaded.text
+
+
+def test_a_message_of_nothing_but_an_attachment_is_no_empty_one() -> None:
+    """Scanners and machines send files without a word."""
+    message = EmailMessage()
+    message["From"], message["To"], message["Message-ID"] = "a@example.org", "b@example.org", "<3@example.org>"
+    _with_attachment(message, "报告.txt", "报告的正文。".encode())
+    assert load(message.as_bytes(), "x.eml").text.endswith("报告.txt\n\n报告的正文。")
 
 
 def test_mail_of_old_programs() -> None:
