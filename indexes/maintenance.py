@@ -47,6 +47,9 @@ def collect(
     """
     counts = _Counts()
     versions = ledger.committed_versions(connection)
+    if thorough:
+        # First what needs no room: on a full disk the database cannot be written until something is gone.
+        _remove_folders(root, {row.version for row in versions}, counts)
     floor = _oldest_kept([(row.version, row.published_at) for row in versions], keep_versions, now - minimum_age)
     if any(row.version < floor for row in versions):
         _drop_rows(connection, floor, counts)

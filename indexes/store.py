@@ -241,6 +241,10 @@ class Store:
 
     def _record_makers(self, connection: sqlite3.Connection) -> None:
         """Record the embedder and splitter of this store where nothing was embedded by another."""
+        space = ledger.head_space(connection)
+        known = None if space is None else ledger.identity_of(connection, space)
+        if self._embedding in (None, known) and self._splitter in (None, ledger.head_splitter(connection)):
+            return  # nothing is written: on a full disk gc must get this far
         with transaction(connection):
             if self._embedding is not None:
                 space = ledger.head_space(connection)

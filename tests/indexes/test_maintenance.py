@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from indexes.errors import EmbeddingMismatchError, NotFoundError
+from indexes import database
+from indexes.errors import EmbeddingMismatchError, KBError, NotFoundError
 from indexes.store import Store
 from tests.indexes.storage_samples import (
     EMBEDDING,
@@ -94,6 +95,26 @@ def test_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
         assert uri_of("待") in writer.known()
         assert writer.publish() == 2
     assert uri_of("待") in shown(store.snapshot())
+
+
+def test_what_needs_no_room_is_removed_though_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the database cannot be written, what killed writers left in the folders goes all the same."""
+    store = make_store(tmp_path / "kb", keep_versions=1)
+    for number in range(3):
+        fill(store, 1, str(number))
+    left = store.path / "segments" / ".tmp-killed"
+    left.mkdir()
+    (left / "vectors.faiss").write_bytes(b"x" * 1000)
+
+    def full(connection: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch, pytest.raises(KBError, match="disk is full"):
+        patch.setattr(database, "commit", full)
+        store.gc(minimum_age=0)
+    assert not left.exists()
+    assert store.verify().problems == [] and len(store.versions()) == 3
+    assert store.gc(minimum_age=0).versions == 2
 
 
 def test_a_snapshot_of_a_removed_version_says_so(tmp_path: Path) -> None:
