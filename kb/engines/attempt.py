@@ -67,8 +67,13 @@ class Attempt:
         if cancel.is_set():
             return
         if not self._begun and not self._complete:
+            # llama-cpp-python, for one, streams nothing at all for a prompt over its context.
             raise Failure(
-                EngineUnavailableError(f"{self._endpoint.url} ended its response without an answer"), repeat=True
+                EngineUnavailableError(
+                    f"{self._endpoint.url} ended its response without an answer; if its context is too small for the "
+                    f"prompt, lower engine.window, or {self._endpoint.dialect.raises_context}"
+                ),
+                repeat=True,
             )
         if not self._complete and self._endpoint.dialect.marks_end:
             raise EngineUnavailableError(

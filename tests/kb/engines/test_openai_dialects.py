@@ -120,12 +120,12 @@ def test_leaving_closes_the_connection(serve: Serve, way: str) -> None:
 
 
 def test_keys(serve: Serve) -> None:
-    """The right key is let in; without it the error names the setting, or says what the server said."""
+    """The right key is let in; with a wrong one the error names the setting."""
     server = serve(key="sk-right")
     if not server.checks_key:
         pytest.skip("this server knows no key")
     assert ask(engine_for(server, key="sk-right"))[0] == "".join(ANSWER)
-    with pytest.raises(EngineUnavailableError, match=r"api_key_env|401: Invalid API key") as raised:
+    with pytest.raises(EngineUnavailableError, match="api_key_env") as raised:
         ask(engine_for(server, key="sk-wrong"))
     assert "sk-" not in str(raised.value)
 
@@ -197,7 +197,7 @@ def test_a_prompt_that_is_too_long_is_never_answered_in_silence(serve: Serve) ->
     with pytest.raises(EngineUnavailableError, match=r"engine\.window") as raised:
         ask(engine, SENTENCE * 200)
     assert DIALECTS[server.dialect].raises_context in str(raised.value)
-    assert len(server.questions) == (0 if server.tells_context else 1)
+    assert len(server.questions) == (0 if server.tells_context else server.questions_refused)
 
 
 def test_the_answer_shrinks_to_what_the_context_leaves(serve: Serve) -> None:

@@ -1,12 +1,12 @@
 """llama-cpp-python's server, as recorded: `python -m llama_cpp.server`, port 8000.
 
-Assumed (from its source and from a run of version 0.3.36; `test_llama_cpp_python.py` runs the real one):
+Seen in a run of version 0.3.36 (`test_llama_cpp_python.py` runs the real one):
 
 - `/v1/models` says `owned_by: "me"`; nothing tells the context; `/extras/tokenize/count` takes `{"input"}`.
 - Any model name will do. Streams end with `[DONE]` and hold no usage, also where it is asked for.
-- Lines end with CR LF, and comments keep the connection alive.
-- A prompt over the context is 400 with `code: "context_length_exceeded"`.
-- Other errors, a wrong key among them, are 500 with `type: "internal_server_error"` and the true status in the text.
+- A prompt over the context is 400 with `code: "context_length_exceeded"` without streaming; with streaming it is
+  status 200 and an empty stream.
+- A wrong key is 401 with `{"detail": "Invalid API key"}`. Other errors are 500 with `type: "internal_server_error"`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class LlamaCppPythonServer(OpenAIServer):
     """Refuses what does not fit, tells no usage."""
 
     dialect = "llama-cpp-python"
-    line_ending = "\r\n"
     usage = "never"
     tells_usage = False
     checks_model = False
+    questions_refused = 3
 
     def look(self, request: Request) -> Reply:
         if request.path == "/v1/models":
@@ -34,15 +34,10 @@ class LlamaCppPythonServer(OpenAIServer):
         return json_reply({"detail": "Not Found"}, 404)
 
     def unauthorised(self) -> Reply:
-        return self.error(500, "401: Invalid API key")
+        return json_reply({"detail": "Invalid API key"}, 401)
 
     def overlong(self, prompt_tokens: int, most: int) -> Reply:
-        message = (
-            f"This model's maximum context length is {self.context} tokens. However, you requested "
-            f"{prompt_tokens + most} tokens ({prompt_tokens} in the messages, {most} in the completion)."
-        )
-        told = {"message": message, "type": "invalid_request_error", "param": "messages"}
-        return json_reply({"error": {**told, "code": "context_length_exceeded"}}, 400)
+        return Reply(kind="text/event-stream")
 
     def error(self, status: int, message: str) -> Reply:
         return json_reply({"error": {"message": message, "type": "internal_server_error", "code": None}}, status)

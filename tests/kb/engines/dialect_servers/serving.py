@@ -68,6 +68,8 @@ class DialectServer:
     # "refuses": an error before the answer; "cuts": an answer from a part of the prompt, told by the usage;
     # "hides": the same, told by nothing.
     long_prompt: ClassVar[Literal["refuses", "cuts", "hides"]] = "refuses"
+    # How often a prompt that does not fit is sent until that is clear; more than once where nothing says why.
+    questions_refused: ClassVar[int] = 1
     # Whether the dialect lets a client know the size of the context before it asks.
     tells_context: ClassVar[bool] = False
     model = "Qwen2.5-7B-Instruct"
