@@ -173,6 +173,7 @@ class Pipeline:
 
 
 def _count(plan: Plan, tally: Tally) -> None:
-    """Count what needs no work."""
+    """Count what needs no work, and note the order in which failures are to be reported."""
     tally.unchanged = plan.unchanged
+    tally.order = plan.order
     tally.skipped = [FailedDocument(one.uri, one.reason, one.detail) for one in plan.skipped]

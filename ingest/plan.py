@@ -49,7 +49,8 @@ class RemovalLimitError(KBError):
 class Plan:
     """What to do. `read` is in the order of listing; `gone` is filled only where the caller asked for pruning.
 
-    `lapsed` is what failed before and is gone now: where there never was a text, the failure is forgotten.
+    `lapsed` is what failed before and is gone now: where there never was a text, the failure is forgotten. `order`
+    tells where in the listing stood what is read and what cannot be, by URI.
     """
 
     read: list[SourceItem] = field(default_factory=list)
@@ -59,6 +60,7 @@ class Plan:
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
     known_under_roots: int = 0
+    order: dict[str, int] = field(default_factory=dict)
 
     def find_gone(
         self,
@@ -121,6 +123,7 @@ def make_plan(
             tick(found.uri)
             if isinstance(found, Problem):
                 _note(found, plan)
+                plan.order.setdefault(found.uri, len(plan.order))
                 continue
             document_id = document_id_of(found.uri)
             if document_id in seen:
@@ -131,6 +134,7 @@ def make_plan(
                 plan.unchanged += 1
             else:
                 plan.read.append(found)
+                plan.order.setdefault(found.uri, len(plan.order))
     plan.find_gone(known, seen, roots, prune, visits)
     return plan
 

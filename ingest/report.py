@@ -40,6 +40,7 @@ class IngestReport:
     `version` is the published version afterwards (0: nothing published yet). `chunks` counts the chunks written,
     `embedded` those whose vector was computed, `reused` those whose vector was known; `chunks == embedded + reused`.
     `seconds` is wall time, and `stages` splits it: walk, load (waiting for the parsers), split, embed, store, publish.
+    `failed` is in the order of listing, whichever was read first, and then in that of the readers.
     `skipped` names what was passed over because it is no document: a notice, no failure.
     `planned` is filled by a dry run alone, and lists everything that is not unchanged.
     """
@@ -69,7 +70,7 @@ class IngestReport:
 
 @dataclass(slots=True)
 class Tally:
-    """The running counts of one ingest."""
+    """The running counts of one ingest. `order` is where in the listing each source stood, by URI, as far as known."""
 
     added: int = 0
     changed: int = 0
@@ -79,6 +80,7 @@ class Tally:
     embedded: int = 0
     failed: list[FailedDocument] = field(default_factory=list)
     skipped: list[FailedDocument] = field(default_factory=list)
+    order: Mapping[str, int] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     started: float = field(default_factory=time.monotonic)
 
@@ -119,7 +121,7 @@ class Tally:
             changed=self.changed,
             unchanged=self.unchanged,
             removed=self.removed,
-            failed=tuple(self.failed),
+            failed=tuple(sorted(self.failed, key=lambda one: self.order.get(one.uri, len(self.order)))),
             chunks=self.chunks,
             embedded=self.embedded,
             reused=self.chunks - self.embedded,

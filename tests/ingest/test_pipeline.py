@@ -6,15 +6,19 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from indexes.errors import DamagedError, LockedError, UsageError
+from ingest.pipeline import Pipeline
 from ingest.plan import RemovalLimitError
 from ingest.progress import Progress
+from ingest.records import LoadOutcome, SourceItem
 from ingest.sources import file_uri
 from ingest.stopping import IngestInterrupted
+from ingest.workers import LoaderPool
 from tests.fakes.counting import CountingEmbedder
 from tests.ingest.library import Library, sentences, splitter_for
 
@@ -121,6 +125,31 @@ def test_broken_files(library: Library) -> None:
     store.close()
     again = library.ingest()
     assert (again.version, again.unchanged, len(again.failed)) == (1, 1, 3)
+
+
+class BackwardsPool(LoaderPool):
+    """Hands over what was read in the reverse order, as several processes might."""
+
+    def load_all(
+        self, items: Iterable[SourceItem], known_hashes: Mapping[str, str] | None = None
+    ) -> Iterator[LoadOutcome]:
+        yield from reversed(list(super().load_all(items, known_hashes)))
+
+
+def test_failures_come_in_the_order_of_the_sources(library: Library) -> None:
+    """Whatever is read first, and whether it failed when it was listed or when it was read."""
+    for name in ("1.pdf", "2.pdf", "b/3.pdf", "丁.pdf"):
+        library.write(name, b"%PDF-1.7 rubbish")
+    library.write("\u00e9.txt", sentences("甲", 1))
+    library.write("e\u0301.txt", sentences("乙", 1))
+    store = library.open_store(create=True)
+    try:
+        road = Pipeline(lambda: store, library.embedder, library.splitter, lambda: BackwardsPool(1))
+        report = road.ingest([str(library.docs)])
+    finally:
+        store.close()
+    names = [one.uri.removeprefix(file_uri(library.docs)) for one in report.failed]
+    assert names == ["/1.pdf", "/2.pdf", "/b/3.pdf", "/\u00e9.txt", "/丁.pdf"]
 
 
 def test_document_that_becomes_unreadable(library: Library) -> None:
