@@ -142,6 +142,7 @@ def make_run_options(engine: EngineSettings) -> RunOptions:
         slots=engine.slots,
         reserve=engine.reserve_mb * _MEBIBYTE,
         waiting=engine.waiting,
+        batching=engine.batching,
         adapter=Path(engine.adapter).expanduser() if engine.adapter else None,
     )
 

@@ -125,6 +125,9 @@ class EngineSettings(Section):
     )
     reserve_mb: int = Field(default=1024, ge=0, description="qwen: MiB of memory that stay free beside the model")
     adapter: str = Field(default="", description="qwen: the directory of a LoRA adapter (PEFT) for the model")
+    batching: Literal["auto", "on", "off"] = Field(
+        default="auto", description="qwen: answer many questions together; `auto` does on a GPU"
+    )
     waiting: int = Field(default=64, ge=1, le=100_000, description="qwen: questions that may wait for their turn")
     max_new_tokens: int = Field(default=512, ge=1, le=131_072, description="tokens of an answer at most")
     temperature: float = Field(default=0.7, ge=0, le=2, description="0 is greedy")

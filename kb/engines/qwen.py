@@ -173,11 +173,7 @@ class QwenEngine:
         folder, window = self._read_folder(), self.window
         with self._loading:
             if self._runner is None:
-                from kb.engines.local_model import LocalModel
-                from kb.engines.qwen_loading import load_model, place
-                from kb.engines.qwen_queue import OneAtATime
+                from kb.engines.qwen_running import start_runner
 
-                placing = place(folder, self._run, window)
-                model = LocalModel(load_model(folder, placing, self._tokenizer), placing.plan.slots)
-                self._runner = OneAtATime(model, self._run.waiting)
+                self._runner = start_runner(folder, self._run, window, self._tokenizer)
             return self._runner

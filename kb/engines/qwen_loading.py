@@ -23,8 +23,12 @@ from kb.engines.qwen_quantised import converted_bytes, quantisation, require_loa
 
 _LOG = logging.getLogger(__name__)
 _DTYPES: Final = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-# Prompts whose cache is kept on a CPU, where one request is answered at a time.
-_CPU_SLOTS: Final = 2
+# Prompts whose cache is kept where one request is answered at a time; requests that are answered together.
+_KEPT: Final = 2
+_TOGETHER: Final = 32
+# Tokens that continuous batching reads in one step. Attention with masks needs this times the whole cache.
+_STEP_TOKENS: Final = 2048
+_STEP_TOKENS_WITH_MASKS: Final = 512
 
 
 def load_tokenizer(path: Path) -> Any:
@@ -43,6 +47,12 @@ class Placing:
     dtype: Any
     plan: MemoryPlan
     adapter: Adapter | None = None
+    step_tokens: int = 0
+
+    @property
+    def batched(self) -> bool:
+        """Whether requests are answered together."""
+        return self.step_tokens > 0
 
     def require_memory(self, folder: ModelFolder) -> None:
         """Raise EngineUnavailableError where the model does not fit; the message says what would."""
@@ -61,18 +71,22 @@ def place(folder: ModelFolder, options: RunOptions, window: int) -> Placing:
             f"engine.adapter cannot be merged into the quantised weights of {folder.path.name}: merge it into the "
             "full weights, or serve both with vLLM (--enable-lora)"
         )
+    batched = options.batching == "on" or (options.batching == "auto" and on_gpu)
+    step_tokens = _STEP_TOKENS_WITH_MASKS if batched else 0
     plan = plan_memory(
         folder,
         device=str(device),
         free=free_memory(device),
         window=window,
         slots=options.slots,
-        most_slots=_CPU_SLOTS,
+        most_slots=_TOGETHER if batched else _KEPT,
         reserve=options.reserve,
         element_bytes=None if dtype == "auto" else dtype.itemsize,
+        step_tokens=step_tokens,
+        masks=batched,
         small_float_bytes=converted_bytes(folder, on_gpu),
     )
-    return Placing(device, dtype, plan, adapter)
+    return Placing(device, dtype, plan, adapter, step_tokens)
 
 
 def load_model(folder: ModelFolder, placing: Placing, tokenizer: Any) -> Any:

@@ -100,24 +100,25 @@ def plan_memory(
     reserve: int,
     element_bytes: int | None,
     cache_bits: int | None = None,
-    batched_with_masks: bool | None = None,
+    step_tokens: int = 0,
+    masks: bool = False,
     small_float_bytes: int | None = None,
 ) -> MemoryPlan:
     """Return what `folder` will take; with `slots` None as many as fit, up to `most_slots`.
 
     `element_bytes` is the size that floating-point weights are converted to, None as stored. `cache_bits` is 8 or 4
-    for a quantised cache, None for one in the type of the weights. `batched_with_masks` is None without continuous
-    batching, else whether its attention repeats the heads (sdpa does, flash attention does not). `small_float_bytes`
-    is what 8-bit floats are converted to.
+    for a quantised cache, None for one in the type of the weights. `step_tokens` are the tokens that continuous
+    batching reads in one step, 0 without it; `masks` says that its attention needs masks and repeated heads (sdpa
+    does, flash attention does not). `small_float_bytes` is what 8-bit floats are converted to.
     """
     text = text_config(folder.config)
     heads, numbers_of_a_head = cache_heads(text)
     element = element_bytes or stored_bytes(folder.config)
     working = 0
-    if batched_with_masks is not None:
+    if step_tokens:
         # One layer is read at a time: its keys and values, with sdpa repeated for every head of the queries.
-        read = 2 * number(text, "num_attention_heads") + heads if batched_with_masks else 2 * heads
-        working = read * numbers_of_a_head * element
+        read = 2 * number(text, "num_attention_heads") + heads if masks else 2 * heads
+        working = (read * numbers_of_a_head + (step_tokens if masks else 0)) * element
     plan = MemoryPlan(
         device=device,
         weights=weight_bytes(folder, element_bytes, small_float_bytes),

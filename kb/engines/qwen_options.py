@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from indexes.errors import ConfigurationError
 
@@ -19,7 +20,8 @@ class RunOptions:
     window, the key-value cache has room for; None takes as many as fit. On a CPU, where one request is answered at a
     time, that many prompts stay in it, so that the next need not read again what it begins with alike. `reserve` are
     bytes that stay free. `waiting` is how many requests may wait for their turn. `adapter` is
-    the directory of a LoRA adapter that is merged into the weights.
+    the directory of a LoRA adapter that is merged into the weights. `batching` answers
+    many requests together; "auto" does on a GPU.
     """
 
     device: str = "auto"
@@ -29,6 +31,7 @@ class RunOptions:
     reserve: int = 1 << 30
     waiting: int = 64
     adapter: Path | None = None
+    batching: Literal["auto", "on", "off"] = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what no model could be run with; raises ConfigurationError."""

@@ -1,0 +1,29 @@
+"""From a directory and choices to a running model: loaded, and behind the queue that fits it. Needs torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kb.engines.local_model import LocalModel
+from kb.engines.model_folder import ModelFolder
+from kb.engines.qwen_batching import Batching
+from kb.engines.qwen_loading import load_model, place
+from kb.engines.qwen_options import RunOptions
+from kb.engines.qwen_paged import PagedLoop
+from kb.engines.qwen_queue import OneAtATime
+from kb.engines.qwen_requests import Runner
+
+
+def start_runner(folder: ModelFolder, options: RunOptions, window: int, tokenizer: Any) -> Runner:
+    """Load the model and return what answers requests with it; raise EngineUnavailableError where that fails."""
+    placing = place(folder, options, window)
+    model = load_model(folder, placing, tokenizer)
+    slots = placing.plan.slots
+    if not placing.batched:
+        return OneAtATime(LocalModel(model, slots), options.waiting)
+    return Batching(
+        lambda: PagedLoop(model, slots=slots, window=window, step_tokens=placing.step_tokens),
+        vocabulary=model.config.get_text_config().vocab_size,
+        slots=slots,
+        most_waiting=options.waiting,
+    )
