@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
-from indexes.text import detect_language
+from indexes.records import Hit
+from kb.answer_cache import AnswerCache, CacheKey, cache_key
 from kb.citations import SpanNumbers, check
+from kb.draft import Clock, Draft
 from kb.engines.base import Engine, GenerationOptions
 from kb.links import LinkGuard
 from kb.marks import MarkRewriter
 from kb.prompt import PROMPT_VERSION, build_prompt
 from kb.question import check_question
-from kb.records import Answer, Citation, DeltaEvent, DoneEvent, Event, HitsEvent, Prompt, Question, Status, Usage
+from kb.records import Answer, DeltaEvent, DoneEvent, Event, HitsEvent, Prompt, Question, Usage
 from kb.refusal import is_refusal, may_become_refusal, refusal_text
 from kb.retriever import Grounding, Retriever
+
+_MARK_CHARACTERS = "[]0123456789 \n"
+_CLOSING = tuple("。！？.!?…：；”’」』）)》】`")
 
 
 class Answerer:
@@ -33,12 +37,15 @@ class Answerer:
         threshold: float = 0.5,
         passage_characters: int = 6_000,
         refuse_unsupported: bool = True,
+        cache: AnswerCache | None = None,
+        cache_history: bool = False,
     ) -> None:
         """`engine` gives the engine of a name, or the configured one for None.
 
         Questions found with a confidence under `threshold` are refused before any engine is asked for.
         `passage_characters` bounds what neighbour expansion may add up to. With `refuse_unsupported` an answer
-        in which nothing is borne out by what it cites becomes a refusal.
+        in which nothing is borne out by what it cites becomes a refusal. `cache` keeps whole answers of engines, those
+        to questions with a history only with `cache_history`.
         """
         self._retriever = retriever
         self._engine = engine
@@ -47,6 +54,8 @@ class Answerer:
         self._threshold = threshold
         self._passage_characters = passage_characters
         self._refuse_unsupported = refuse_unsupported
+        self._cache = cache
+        self._cache_history = cache_history
 
     def answer(
         self, question: Question, cancel: threading.Event | None = None, request_id: str | None = None
@@ -70,7 +79,7 @@ class Answerer:
         Raises `UsageError` for a bad question, `NotFoundError` where the knowledge base has gone,
         `EngineUnavailableError` where the engine cannot be had.
         """
-        clock = _Clock()
+        clock = Clock()
         text = check_question(question.text)
         ground = self._retriever.ground(
             text,
@@ -80,7 +89,7 @@ class Answerer:
             history=question.history,
         )
         clock.retrieved()
-        draft = _Draft(ground, self._kb, request_id or uuid.uuid4().hex, clock)
+        draft = Draft(ground, self._kb, request_id or uuid.uuid4().hex, clock)
         yield HitsEvent(ground.retrieval.hits)
         if question.search_only:
             yield draft.done("", "answered")
@@ -89,17 +98,59 @@ class Answerer:
             yield from draft.refused(text)
             return
         engine = self._engine(question.engine)
+        passages = ground.passages(self._passage_characters)
+        key = self._key(question, text, ground, passages, engine)
+        known = self._cache.get(key) if self._cache is not None and key is not None else None
+        if known is not None:
+            yield from draft.repeated(known)
+            return
         prompt = build_prompt(
             text,
-            ground.passages(self._passage_characters),
+            passages,
             question.history,
             count_tokens=engine.count_tokens,
             window=engine.window,
             max_new_tokens=self._options.max_new_tokens,
         )
-        yield from self._generate(engine, prompt, draft, cancel or threading.Event())
+        stopped = cancel or threading.Event()
+        for event in self._generate(engine, prompt, draft, stopped):
+            # Kept before it is given out: whoever reads it may not come back for more.
+            if isinstance(event, DoneEvent) and key is not None and not stopped.is_set():
+                self._keep(key, event.answer)
+            yield event
 
-    def _generate(self, engine: Engine, prompt: Prompt, draft: _Draft, cancel: threading.Event) -> Iterator[Event]:
+    def _key(
+        self, question: Question, text: str, ground: Grounding, passages: tuple[Hit, ...], engine: Engine
+    ) -> CacheKey | None:
+        """Return where the answer is kept, or None where it is not to be."""
+        if self._cache is None or (question.history and not self._cache_history):
+            return None
+        return cache_key(
+            kb=self._kb,
+            version=ground.retrieval.version,
+            question=text,
+            filters=question.filters,
+            passages=passages,
+            history=question.history,
+            engine=engine,
+            options=self._options,
+            prompt_version=PROMPT_VERSION,
+            refuse_unsupported=self._refuse_unsupported,
+        )
+
+    def _keep(self, key: CacheKey, answer: Answer) -> None:
+        """Keep an answer that is whole: no refusal, which another try may spare, and not cut off at the limit.
+
+        Where an engine does not count its tokens, an answer that stops in mid-sentence is taken for cut off.
+        """
+        if answer.usage is None:
+            whole = answer.answer.rstrip(_MARK_CHARACTERS)[-1:] in _CLOSING
+        else:
+            whole = answer.usage.completion_tokens < self._options.max_new_tokens
+        if self._cache is not None and answer.status == "answered" and whole:
+            self._cache.put(key, replace(answer, hits=()))
+
+    def _generate(self, engine: Engine, prompt: Prompt, draft: Draft, cancel: threading.Event) -> Iterator[Event]:
         rewriter = MarkRewriter(len(prompt.passages), SpanNumbers(prompt.passages).number_of)
         sources = (prompt.question, *(passage.hit.text for passage in prompt.passages))
         guard = LinkGuard(sources, prompt.language)
@@ -128,61 +179,3 @@ class Answerer:
             yield draft.done(refusal_text(prompt.language), "refused")
             return
         yield draft.done(checked.text, "answered", checked.citations)
-
-
-class _Clock:
-    """Milliseconds since the question came in."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._retrieved = self._started
-
-    def retrieved(self) -> None:
-        self._retrieved = time.perf_counter()
-
-    def timings(self) -> dict[str, float]:
-        now = time.perf_counter()
-        return {
-            "retrieve": round(1e3 * (self._retrieved - self._started), 3),
-            "generate": round(1e3 * (now - self._retrieved), 3),
-            "total": round(1e3 * (now - self._started), 3),
-        }
-
-
-@dataclass
-class _Draft:
-    """What is known of an answer so far."""
-
-    ground: Grounding
-    kb: str
-    request_id: str
-    clock: _Clock
-    engine: str | None = None
-    usage: Usage | None = None
-    prompt_version: str = PROMPT_VERSION
-
-    def refused(self, question: str) -> Iterator[Event]:
-        """Yield the refusal as one piece of text, and the end."""
-        sentence = refusal_text(detect_language(question))
-        yield DeltaEvent(sentence)
-        yield self.done(sentence, "refused")
-
-    def done(self, text: str, status: Status, citations: tuple[Citation, ...] = ()) -> DoneEvent:
-        """Return the last event."""
-        retrieval = self.ground.retrieval
-        return DoneEvent(
-            Answer(
-                answer=text,
-                status=status,
-                engine=self.engine,
-                citations=citations,
-                hits=retrieval.hits,
-                confidence=retrieval.confidence,
-                kb=self.kb,
-                version=retrieval.version,
-                timings_ms=self.clock.timings(),
-                usage=self.usage,
-                prompt_version=self.prompt_version,
-                request_id=self.request_id,
-            )
-        )

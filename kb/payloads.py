@@ -77,6 +77,8 @@ def answer_payload(answer: Answer) -> Payload:
         if usage is None
         else {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens},
         "request_id": answer.request_id,
+        "prompt_version": answer.prompt_version,
+        "cached": answer.cached,
     }
 
 

@@ -90,7 +90,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole response to a question, as in the contract."""
+    """The whole response to a question, as in the contract; `cached` says that it was generated earlier."""
 
     answer: str
     status: Status
@@ -104,6 +104,7 @@ class Answer:
     usage: Usage | None
     prompt_version: str
     request_id: str
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from indexes.errors import ConfigurationError
 from kb import paths
 from kb.settings_checks import check, resolve_paths
 from kb.settings_models import (
+    AnswerSettings,
     EmbeddingSettings,
     EngineSettings,
     IngestSettings,
@@ -56,6 +57,7 @@ class Settings:
     embedding: EmbeddingSettings
     engine: EngineSettings
     retrieval: RetrievalSettings
+    answer: AnswerSettings
     ingest: IngestSettings
     serve: ServeSettings
     models: ModelSettings
@@ -113,6 +115,7 @@ def load_settings(config: Path | None, flags: Mapping[str, object], environment:
         embedding=model.embedding,
         engine=model.engine,
         retrieval=model.retrieval,
+        answer=model.answer,
         ingest=model.ingest,
         serve=model.serve,
         models=model.models,

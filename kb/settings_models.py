@@ -181,6 +181,23 @@ class RetrievalSettings(Section):
     )
 
 
+class AnswerSettings(Section):
+    """What becomes of a generated answer."""
+
+    cache: Literal["off", "questions", "all"] = Field(
+        default="questions",
+        description="which answers are kept in memory and given again while version and passages are the same: none, "
+        "those to questions without a history, or those in conversations too",
+    )
+    cache_entries: int = Field(default=512, ge=1, le=1_000_000, description="answers that are kept at most")
+    cache_mb: int = Field(default=16, ge=1, le=65_536, description="MiB that they may take together")
+    refuse_unsupported: bool = Field(
+        default=True,
+        description="an answer of which no sentence is borne out by what it cites becomes a refusal that shows the "
+        "nearest passages; `false` shows it, marked as not supported",
+    )
+
+
 class IngestSettings(Section):
     """How documents come in."""
 
@@ -273,6 +290,7 @@ class SettingsModel(Section):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     retrieval: RetrievalSettings = Field(default_factory=RetrievalSettings)
+    answer: AnswerSettings = Field(default_factory=AnswerSettings)
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ingest.prepared import Splitting
     from ingest.schedule import Worker
     from kb.answer import Answerer
+    from kb.answer_cache import AnswerCache
     from kb.confidence import Confidence
     from kb.confidence_file import KeptConfidence
     from kb.engines.base import Engine
@@ -51,6 +52,7 @@ class Application:
         self._stores: dict[tuple[str, str], Store] = {}
         # Kept, because a searcher keeps what it has read of the index.
         self._retrievers: dict[str, Retriever] = {}
+        self._answers: AnswerCache | None = None
         self._engines: dict[str, Engine] = {}
         self._embedder: Embedder | None = None
         self._reranking: Reranking | None = None
@@ -127,13 +129,13 @@ class Application:
         )
 
     def answerer(self, kb: str, retriever: Retriever | None = None) -> Answerer:
-        """Return what answers questions, from what `retriever` finds where one is given.
+        """Return what answers questions, from what `retriever` finds where one is given: then no answer is kept.
 
         Raise NotFoundError, or EmbeddingMismatchError as `retriever`.
         """
         from kb.answer import Answerer
 
-        retrieval = self.settings.retrieval
+        retrieval, answer = self.settings.retrieval, self.settings.answer
         return Answerer(
             retriever or self.retriever(kb),
             self.engine,
@@ -141,7 +143,20 @@ class Application:
             options=make_generation_options(self.settings.engine),
             threshold=retrieval.confidence_threshold,
             passage_characters=retrieval.passage_characters,
+            refuse_unsupported=answer.refuse_unsupported,
+            cache=self._answer_cache() if retriever is None else None,
+            cache_history=answer.cache == "all",
         )
+
+    def _answer_cache(self) -> AnswerCache | None:
+        """Return the answers that all answerers share, or None where none are to be kept."""
+        from kb.answer_cache import AnswerCache
+
+        answer = self.settings.answer
+        with self._lock:
+            if self._answers is None and answer.cache != "off":
+                self._answers = AnswerCache(answer.cache_entries, answer.cache_mb << 20)
+            return self._answers
 
     def searcher(self) -> Searcher:
         """Return a new searcher with the configured embedder and reranker, both of which all searchers share."""
@@ -203,6 +218,7 @@ class Application:
                 store.close()
             self._engines.clear()
             self._retrievers.clear()
+            self._answers = None
             self._stores.clear()
 
     def _rerank(self) -> Reranking | None:

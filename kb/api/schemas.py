@@ -209,6 +209,8 @@ class AnswerBody(BaseModel):
     timings_ms: dict[str, float]
     usage: UsageBody | None
     request_id: str
+    prompt_version: str = Field(description="the name of the instructions that the engine was or would have been given")
+    cached: bool = Field(description="whether it was generated for an earlier question")
 
 
 class SearchBody(BaseModel):

@@ -24,10 +24,11 @@ def answer(usage: Usage | None) -> Answer:
 
 
 def test_an_answer_has_exactly_the_fields_of_the_contract() -> None:
-    """`kb ask --json` and `POST /ask` give these fields in this order, Chinese as it is."""
+    """`kb ask --json` and `POST /ask` give these fields in this order and ours behind them, Chinese as it is."""
     payload = payloads.answer_payload(answer(Usage(12, 3)))
     contract = "answer status engine citations hits confidence kb version timings_ms usage request_id"
-    assert " ".join(payload) == contract
+    assert " ".join(payload) == f"{contract} prompt_version cached"
+    assert (payload["prompt_version"], payload["cached"]) == ("1", False)
     assert payload["citations"] == [
         {
             "n": 1,
