@@ -1,10 +1,13 @@
-"""Ingest: chunks a second, seconds by stage, memory, and what a second run over unchanged files costs.
+"""Ingest: chunks a second, seconds by stage, memory, one large book, and a second run over unchanged files.
 
-    python -m benchmarks.ingest [--documents FOLDER] [--files 10000] [--large-mb 200]
+    python -m benchmarks.ingest [--documents FOLDER] [--book PDF] [--files 10000] [--large-mb 200]
 
 Each measurement runs in a process of its own, so that peak memory is its own. Results go to results/ingest.json, where
 those of measurements that were left out this time stay. `load_before` is the machine's load when one began: with more
-than about 0.5, the seconds are those of a machine at other work.
+than about 0.5, the seconds are those of a machine at other work. `cpu_seconds` are of this process and those that read.
+
+The book is a PDF of 251 Chinese pages, made here; or the one named, or of a folder that is named the largest PDF of
+Chinese text.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "ingest.json"
 CORPUS = Path(os.environ.get("KB_TEST_CORPUS", ROOT.parent / "shared" / "corpus")) / "documents"
 AFTER_PARSING = ("split", "embed", "store", "publish")
+BOOK_PAGES = 251
 
 
 @contextmanager
@@ -48,6 +53,7 @@ def pipeline(home: Path) -> Iterator[object]:
 def ingest(home: Path, folder: Path) -> dict[str, object]:
     """Ingest a folder and return the figures of the report, with the peak memory of this process in MiB."""
     with pipeline(home) as road:
+        begun = cpu_seconds()
         report = road.ingest([str(folder)])  # type: ignore[attr-defined]  # imported where it is measured
     after = sum(report.stages[stage] for stage in AFTER_PARSING)
     return {
@@ -56,10 +62,17 @@ def ingest(home: Path, folder: Path) -> dict[str, object]:
         "chunks": report.chunks,
         "embedded": report.embedded,
         "seconds": round(report.seconds, 3),
+        "cpu_seconds": round(cpu_seconds() - begun, 3),
         "chunks_per_second_after_parsing": round(report.chunks / after) if report.chunks else None,
         "stages": {stage: round(seconds, 3) for stage, seconds in report.stages.items()},
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
+
+
+def cpu_seconds() -> float:
+    """Return the processor time of this process and of its children that have ended."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def measured(home: Path, folder: Path) -> dict[str, object]:
@@ -97,7 +110,51 @@ def write_large(folder: Path, mebibytes: int) -> None:
         (folder / f"{number:03}.txt").write_text("".join(lines), encoding="utf-8")
 
 
-def measure(documents: Path, files: int, large_mb: int) -> dict[str, object]:
+def write_book(path: Path, pages: int) -> None:
+    """Write a PDF of Chinese text, with a running head, page numbers and a bookmark to each chapter."""
+    from tests.ingest.bad_inputs import chinese_pdf
+
+    texts: list[list[str]] = []
+    sentence = 0
+    for page in range(pages):
+        lines = [f"档案管理手册　　第 {page + 1} 页"]
+        lines += [f"第{page // 10 + 1}章 第{page // 10 + 1}类档案的管理"] if page % 10 == 0 else []
+        running = ""
+        while len(running) < 36 * 34:
+            number = sentence * 7919 % 1_000_003
+            running += f"第{sentence}条规定，编号为{number}的申请在{sentence % 89}个工作日内由档案部门办理完毕。"
+            sentence += 1
+        lines += [running[start : start + 36] for start in range(0, 36 * 34, 36)]
+        texts.append([*lines, f"- {page + 1} -"])
+    path.write_bytes(chinese_pdf(texts, title="档案管理手册"))
+
+
+def largest_chinese(folder: Path) -> Path:
+    """Return the PDF with the most pages of those of which a sixth or more is Chinese; commands and names are not."""
+    import pypdfium2
+
+    found: list[tuple[int, Path]] = []
+    for path in sorted(folder.glob("*.pdf")):
+        with pypdfium2.PdfDocument(path) as opened:
+            sampled = range(0, len(opened), max(1, len(opened) // 20))
+            sample = "".join(opened[page].get_textpage().get_text_range() for page in sampled)
+            chinese = sum("\u4e00" <= character <= "\u9fff" for character in sample)
+            if 6 * chinese > len(sample):
+                found.append((len(opened), path))
+    if not found:
+        raise SystemExit(f"no PDF of Chinese text in {folder}")
+    return max(found)[1]
+
+
+def pages_of(path: Path) -> int:
+    """Return the number of pages of a PDF."""
+    import pypdfium2
+
+    with pypdfium2.PdfDocument(path) as opened:
+        return len(opened)
+
+
+def measure(documents: Path, files: int, large_mb: int, book: Path | None) -> dict[str, object]:
     """Take all measurements and print a line for each."""
     results: dict[str, object] = {
         "machine": {"cpus": os.cpu_count(), "processor": platform.processor() or platform.machine()},
@@ -107,6 +164,15 @@ def measure(documents: Path, files: int, large_mb: int) -> dict[str, object]:
         runs = []
         if documents.is_dir():
             runs += [("documents", documents, temporary / "a"), ("documents, second run", documents, temporary / "a")]
+        (temporary / "book").mkdir()
+        if book is None:
+            write_book(temporary / "book" / "book.pdf", BOOK_PAGES)
+            title = f"a book of {BOOK_PAGES} pages, made"
+        else:
+            book = largest_chinese(book) if book.is_dir() else book
+            shutil.copyfile(book, temporary / "book" / book.name)
+            title = f"{book.name}, {pages_of(book)} pages"
+        runs.append((title, temporary / "book", temporary / "d"))
         if files:
             write_files(temporary / "files", files)
             runs += [(f"{files} files", temporary / "files", temporary / "b")]
@@ -126,8 +192,9 @@ def row(title: str, result: dict[str, object]) -> str:
     assert isinstance(stages, dict)
     speed = result["chunks_per_second_after_parsing"] or "-"
     split = "  ".join(f"{stage} {seconds:.2f}" for stage, seconds in stages.items() if seconds >= 0.005)
+    seconds = f"{result['seconds']} s (CPU {result['cpu_seconds']} s)"
     return (
-        f"{title:26} {result['documents']:>6} documents {result['chunks']:>7} chunks {result['seconds']:>8} s "
+        f"{title:38} {result['documents']:>6} documents {result['chunks']:>7} chunks {seconds:>26} "
         f"{speed:>6} chunks/s after parsing {result['peak_mib']:>6} MiB   {split}"
     )
 
@@ -136,14 +203,18 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=Path, default=CORPUS, help="folder of real documents")
+    parser.add_argument("--book", type=Path, help="a PDF, or a folder of them; made here where left out")
     parser.add_argument("--files", type=int, default=10_000, help="number of small files; 0: none")
     parser.add_argument("--large-mb", type=int, default=200, help="MiB of text for the memory figure; 0: none")
+    parser.add_argument("--write", action="store_true", help="add to the committed results")
     parser.add_argument("--one", nargs=2, type=Path, metavar=("HOME", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(ingest(*options.one)))
         return
-    results = measure(options.documents, options.files, options.large_mb)
+    results = measure(options.documents, options.files, options.large_mb, options.book)
+    if not options.write:
+        return
     before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     results = before | results
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
