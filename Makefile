@@ -46,8 +46,8 @@ check: $(VENV)/test.stamp  ## ruff, mypy --strict, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/test.stamp  ## every benchmark; tables on the terminal, JSON in benchmarks/results/
-	@for name in splitting retrieval answers ingest service embedding; do echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
+bench: $(VENV)/test.stamp  ## every benchmark into benchmarks/results/; BENCH=--small: only that they run; BENCH="peers answers": these
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 serve: $(VENV)/base.stamp  ## serve the demo's knowledge base on http://127.0.0.1:8000
 	@test -d .kb-demo/default || $(MAKE) demo

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.question_sets import DEFAULT_CORPUS, Asked, build_retriever, load_questions
+from benchmarks.question_sets import DEFAULT_CORPUS, Asked, build_retriever, load_questions, missing
 from kb.answer import Answerer
 from kb.engines.extractive import ExtractiveEngine
 from kb.evaluation_metrics import without_marks
@@ -78,6 +78,8 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=0.5, help="0 answers everything")
     parser.add_argument("--limit", type=int, default=0, help="a random sample of so many questions")
     arguments = parser.parse_args()
+    if missing(arguments.file):
+        return
     engine = ExtractiveEngine(price=arguments.price, maximum_sentences=arguments.sentences)
     figures = measure(arguments.file, engine, threshold=arguments.threshold, limit=arguments.limit)
     print(json.dumps({"file": arguments.file.name, **figures}, ensure_ascii=False))

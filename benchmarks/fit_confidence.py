@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.logistic import literal
-from benchmarks.question_sets import DEFAULT_CORPUS, TOP_K, Asked, build_retriever, load_questions
+from benchmarks.question_sets import DEFAULT_CORPUS, TOP_K, Asked, build_retriever, load_questions, missing
 from indexes.hash_embedding import HashEmbedder
 from indexes.search import Searcher
 from ingest.loaders.dispatch import load
@@ -169,6 +169,8 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
+    if missing(*(arguments.corpus / f"{name}.json" for name in (*FITTED_ON, *REPORTED_ON))):
+        return
     samples = [sample_of(arguments.corpus / f"{name}.json", seeds) for name, seeds in FITTED_ON.items()]
     small = {name: small_sample_of(arguments.corpus / f"{name}.json") for name in FITTED_ON}
     everyday = everyday_sample()

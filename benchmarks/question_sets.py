@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ from ingest.splitter import ChineseTextSplitter
 from kb.evaluation_base import fill, paragraph_document
 from kb.retriever import Retriever
 
-DEFAULT_CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus" / "qa"
+ROOT = Path(__file__).resolve().parent.parent
+# The folder of real documents beside the project, as for the tests.
+DEFAULT_CORPUS = Path(os.environ.get("KB_TEST_CORPUS", ROOT.parent / "shared" / "corpus")) / "qa"
 TOP_K = 8
 
 
@@ -35,6 +38,14 @@ class QuestionSet:
     name: str
     paragraphs: tuple[str, ...]
     questions: tuple[Asked, ...]
+
+
+def missing(*files: Path) -> bool:
+    """Say which of the files are not there, and return whether any is: a benchmark then has nothing to measure."""
+    absent = [file for file in files if not file.is_file()]
+    if absent:
+        print(f"left out: {absent[0]} is not there (question sets are not part of the project; KB_TEST_CORPUS)")
+    return bool(absent)
 
 
 def load_questions(path: Path) -> QuestionSet:

@@ -1,10 +1,10 @@
-"""Measure retrieval: `python -m benchmarks.retrieval [--corpus DIR] [--write] [--chunks N]`.
+"""Measure retrieval: `python -m benchmarks.retrieval [--corpus DIR] [--write] [--chunks N] [--limit N]`.
 
 Quality: the share of questions whose paragraph is first, or among the first five, ranked by document, through the real
 store, splitter and search. `bm25` ranks chunks by BM25 alone, `keywords` adds closeness, `fused` adds the vectors.
 CMRC 2018 trial and XQuAD chose the weights; CMRC 2018 dev and DRCD dev only report. Speed: one question at a time, one
 thread, over N chunks of all sets and the documents beside them; bm25s, given the same terms, is the peer.
-`--write` replaces `benchmarks/results/retrieval.json`.
+`--limit` asks the first N questions of each set alone. `--write` replaces `benchmarks/results/retrieval.json`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import opencc
 
-from benchmarks.question_sets import DEFAULT_CORPUS, Asked, QuestionSet, build_retriever, load_questions
+from benchmarks.question_sets import DEFAULT_CORPUS, Asked, QuestionSet, build_retriever, load_questions, missing
 from indexes.hash_embedding import HashEmbedder
 from indexes.index_view import IndexView
 from indexes.keywords import K1, B
@@ -178,10 +178,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS)
     parser.add_argument("--chunks", type=int, default=10_000)
+    parser.add_argument("--limit", type=int, help="questions of each set")
     parser.add_argument("--part", choices=("quality", "speed", "all"), default="all")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    sets = [load_questions(options.corpus / f"{name}.json") for name in (*CHOOSING, *REPORTING)]
+    files = [options.corpus / f"{name}.json" for name in (*CHOOSING, *REPORTING)]
+    if missing(*files):
+        return
+    every = [load_questions(file) for file in files]
+    sets = [replace(one, questions=one.questions[: options.limit]) for one in every]
     results: dict[str, object] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     for questions in sets if options.part != "speed" else ():
         with tempfile.TemporaryDirectory() as folder:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import httpx
 
+SAMPLES = Path(__file__).resolve().parent.parent / "docs" / "samples"
 KB = [sys.executable, "-m", "kb"]
 
 
@@ -85,7 +86,7 @@ def measure(client: httpx.Client, path: str, field: str, questions: list[str], c
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("documents", nargs="+")
+    parser.add_argument("documents", nargs="*", default=[str(SAMPLES)], help="files and folders to ingest")
     parser.add_argument("--questions", type=Path)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--clients", type=int, default=2)

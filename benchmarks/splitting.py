@@ -1,19 +1,20 @@
 """Splitting quality and speed: ours, LangChain's and LlamaIndex's splitters in one table.
 
-    python -m benchmarks.splitting [TEXT_FILE]
+    python -m benchmarks.splitting [TEXT_FILE] [--write]
 
 Sentences are scored on the gold set of tests/data/sentences, with each peer at its best: LangChain's recursive
 splitter gets Chinese and English sentence marks as separators, LlamaIndex's is taken with whichever of its two
 sentence functions scores higher. Chunks are made with each one's defaults at 256 tokens of one tokenizer. A chunk
 ends at a sentence end if its last character (closing marks aside) is an end mark, or if its line ends there.
-TEXT_FILE (UTF-8) is what chunks and speed are measured on; without it, the gold set repeated.
+TEXT_FILE (UTF-8) is what chunks and speed are measured on; without it, the gold set repeated. `--write` replaces
+`benchmarks/results/splitting.json`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -93,8 +94,12 @@ def row(name: str, sentences: Split, chunks: Split, text: str, slow: str) -> dic
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", metavar="TEXT_FILE", type=Path, nargs="?")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
     texts = [item.text for item in gold_items()]
-    source = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    source: Path | None = options.source
     text = source.read_text(encoding="utf-8")[:300_000] if source else "\n\n".join(texts * 20)
     slow = text[:SLOW_CHARACTERS]
     count = HashEmbedder().count_tokens
@@ -120,7 +125,8 @@ def main() -> None:
         "chunk_tokens": CHUNK_TOKENS,
         "rows": rows,
     }
-    RESULTS.write_text(json.dumps(measured, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    if options.write:
+        RESULTS.write_text(json.dumps(measured, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
