@@ -12,7 +12,7 @@ A segment is an inverted index in compressed sparse rows, one NumPy file an arra
     unit_offsets.npy (n + 1,) int64   the units of passage i are [unit_offsets[i], unit_offsets[i + 1])
 
 Whatever is mapped and touched counts as memory of the process, 64 KiB around each place. So only what is searched in
-is mapped; the units of a passage and whole lists of postings are read.
+is mapped; the units of a passage and, in a large segment, whole lists of postings are read.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from indexes.keyword_writer import FILES
 Ids = NDArray[np.uint64]
 _READ = ("postings", "counts", "units", "unit_flags")
 _ONLY_READ = ("units", "unit_flags")
+# In a segment of so many postings lists are not read but taken as they are mapped: it has not the memory to save.
+_MAPPED_POSTINGS = 1 << 24
 
 
 class _FileArray:
@@ -110,7 +112,9 @@ class KeywordSegment:
         return np.where(self.terms[places] == terms, places, -1).astype(np.int64)
 
     def postings_of(self, place: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-        """Return the positions that hold the term at `place`, ascending, and how often each does: read anew."""
+        """Return the positions that hold the term at `place`, ascending, and how often each does, to go through all."""
+        if self._mapped["postings"].size <= _MAPPED_POSTINGS:
+            return self.mapped_postings_of(place)
         begin, end = int(self.offsets[place]), int(self.offsets[place + 1])
         return self._read["postings"].part(begin, end), self._read["counts"].part(begin, end)
 

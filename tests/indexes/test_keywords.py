@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from indexes import best_passages, keyword_writer
+from indexes import best_passages, keyword_segment, keyword_writer
 from indexes.errors import DamagedError, UsageError
 from indexes.keywords import K1, B, KeywordEntry, KeywordSearcher, KeywordSegment, write_keywords
 from indexes.text import query_terms, terms
@@ -131,9 +131,10 @@ def test_skipping_frequent_terms_changes_nothing(tmp_path: Path, monkeypatch: py
     k=st.integers(1, 12),
     batch=st.sampled_from([1, 40, 1 << 15]),
     pool=st.sampled_from([1, 8, 4096]),
+    mapped=st.sampled_from([0, 1 << 24]),
 )
 def test_the_best_are_those_of_the_textbook(
-    seed: int, count: int, borders: list[int], dead: float, admitted: float, k: int, batch: int, pool: int
+    seed: int, count: int, borders: list[int], dead: float, admitted: float, k: int, batch: int, pool: int, mapped: int
 ) -> None:
     """However passages are spread, killed, filtered and batched: the best k by BM25 computed one by one, ties and all.
 
@@ -153,6 +154,7 @@ def test_the_best_are_those_of_the_textbook(
         anew = built(Path(folder) / "anew", kept)
         patch.setattr(best_passages, "_BATCH", batch)
         patch.setattr(best_passages, "_POOL", pool)
+        patch.setattr(keyword_segment, "_MAPPED_POSTINGS", mapped)
         patch.setattr(best_passages, "_LOOK_UP", int(rng.integers(0, 3)))
         masks = [live[a:b] for a, b in pairwise(edges)]
         grown = KeywordSearcher(list(zip(parts, masks, strict=True)))
