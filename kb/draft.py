@@ -55,7 +55,12 @@ class Draft:
 
     def repeated(self, known: Answer) -> Iterator[Event]:
         """Yield an answer that was generated earlier from the same passages."""
-        self.engine, self.usage, self.prompt_version, self.cached = known.engine, None, known.prompt_version, True
+        self.engine, self.usage, self.prompt_version, self.cached = (
+            known.engine,
+            Usage(0, 0),
+            known.prompt_version,
+            True,
+        )
         yield DeltaEvent(known.answer)
         yield self.done(known.answer, known.status, known.citations)
 

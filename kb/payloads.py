@@ -62,7 +62,6 @@ def citation_payload(citation: Citation) -> Payload:
 
 def answer_payload(answer: Answer) -> Payload:
     """Return the response of `kb ask --json` and `POST /ask`."""
-    usage = answer.usage
     return {
         "answer": answer.answer,
         "status": answer.status,
@@ -73,10 +72,17 @@ def answer_payload(answer: Answer) -> Payload:
         "kb": answer.kb,
         "version": answer.version,
         "timings_ms": {name: round(value, 3) for name, value in answer.timings_ms.items()},
-        "usage": None
-        if usage is None
-        else {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens},
+        "usage": None if answer.engine is None else _usage_payload(answer),
         "request_id": answer.request_id,
+    }
+
+
+def _usage_payload(answer: Answer) -> Payload:
+    """Return what an answer took of its engine; the counts are null where the engine does not count."""
+    usage = answer.usage
+    return {
+        "prompt_tokens": None if usage is None else usage.prompt_tokens,
+        "completion_tokens": None if usage is None else usage.completion_tokens,
         "prompt_version": answer.prompt_version,
         "cached": answer.cached,
     }

@@ -189,10 +189,12 @@ class CitationBody(BaseModel):
 
 
 class UsageBody(BaseModel):
-    """Tokens, by the engine's own tokenizer."""
+    """What an engine was given and wrote: tokens by its own tokenizer, null where it does not count."""
 
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    prompt_version: str = Field(description="the name of the instructions")
+    cached: bool = Field(description="generated for an earlier question: no tokens were used for this one")
 
 
 class AnswerBody(BaseModel):
@@ -209,8 +211,6 @@ class AnswerBody(BaseModel):
     timings_ms: dict[str, float]
     usage: UsageBody | None
     request_id: str
-    prompt_version: str = Field(description="the name of the instructions that the engine was or would have been given")
-    cached: bool = Field(description="whether it was generated for an earlier question")
 
 
 class SearchBody(BaseModel):

@@ -15,7 +15,7 @@ from kb.answer import Answerer
 from kb.answer_cache import AnswerCache, CacheKey, cache_key, normalised, size_of
 from kb.engines.base import Engine, GenerationOptions
 from kb.prompt import PROMPT_VERSION
-from kb.records import Answer, DeltaEvent, DoneEvent, HitsEvent, Message, Prompt, Question
+from kb.records import Answer, DeltaEvent, DoneEvent, HitsEvent, Message, Prompt, Question, Usage
 from kb.retriever import Retriever
 from tests.fakes.engines import ScriptedEngine
 from tests.kb.knowledge import DOCUMENTS, knowledge_base
@@ -85,7 +85,7 @@ def test_the_same_question_is_generated_once() -> None:
     assert counter.asked == 1
     assert (first.cached, second.cached) == (False, True)
     assert (second.answer, second.citations, second.hits) == (first.answer, first.citations, first.hits)
-    assert (second.request_id, second.engine, second.usage) == ("r-2", "scripted", None)
+    assert (second.request_id, second.engine, second.usage) == ("r-2", "scripted", Usage(0, 0))
     assert second.prompt_version == PROMPT_VERSION
     assert set(second.timings_ms) == {"retrieve", "generate", "total"}
 

@@ -26,29 +26,29 @@ def test_requests_share_answers_until_a_new_version(serve_home: Callable[..., Ru
     ingest(running, tmp_path / "documents", "backup.txt", text)
     first = running.client.post("/ask", json={"question": ENGLISH}).json()
     second = running.client.post("/ask", json={"question": f" {ENGLISH.upper()}"}).json()
-    assert (first["status"], first["cached"], second["cached"]) == ("answered", False, True)
+    assert (first["status"], first["usage"]["cached"], second["usage"]["cached"]) == ("answered", False, True)
     assert (second["answer"], second["citations"]) == (first["answer"], first["citations"])
     assert second["request_id"] != first["request_id"]
-    assert second["prompt_version"]
+    assert second["usage"]["prompt_version"]
     with running.client.stream("POST", "/ask", json={"question": ENGLISH, "stream": True}) as response:
         events = [(name, json.loads(data)) for name, data in sse(response)]
     assert [name for name, _ in events] == ["hits", "delta", "done"]
     assert events[1][1]["text"] == events[2][1]["answer"] == first["answer"]
-    assert events[2][1]["cached"]
+    assert events[2][1]["usage"]["cached"]
     assert len(engine.prompts) == 1
     talk = {"question": ENGLISH, "history": [{"role": "user", "content": "Hello, I ask about the backup."}]}
-    assert not running.client.post("/ask", json=talk).json()["cached"]
+    assert not running.client.post("/ask", json=talk).json()["usage"]["cached"]
     ingest(running, tmp_path / "documents", "extra.txt", "The canteen opens at noon.\n")
     renewed = running.client.post("/ask", json={"question": ENGLISH}).json()
     assert renewed["version"] > first["version"]
-    assert not renewed["cached"]
+    assert not renewed["usage"]["cached"]
 
 
 def test_the_cache_can_be_turned_off(serve_home: Callable[..., RunningService], filled_home: Path) -> None:
     """With `answer.cache = "off"` every question is generated."""
     engine = ScriptedEngine(SAID)
     running = serve_home(filled_home, engine=engine, flags={"answer.cache": "off"})
-    assert not any(running.client.post("/ask", json={"question": ENGLISH}).json()["cached"] for _ in range(2))
+    assert not any(running.client.post("/ask", json={"question": ENGLISH}).json()["usage"]["cached"] for _ in range(2))
     assert len(engine.prompts) == 2
 
 
