@@ -18,7 +18,7 @@ import httpx
 
 from indexes.errors import EngineUnavailableError
 from kb.engines.dialects import Dialect
-from kb.engines.failures import Failure
+from kb.engines.failures import Failure, failure_of_connection
 from kb.engines.inquiry import Inquiry
 from kb.engines.token_estimate import estimate_tokens, least_tokens
 from kb.records import Message
@@ -108,9 +108,11 @@ class ContextGuard:
         return context
 
     def _told(self, ask: Callable[[], _Told | None]) -> _Told | None:
-        """Return what the server tells, None where it does not: the answer itself will show whether it is there."""
+        """Return what the server tells, None where it does not. Raise Failure where there is no server at all."""
         try:
             return ask()
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise failure_of_connection(error, self._url, self._inquiry.connect_seconds) from error
         except httpx.HTTPError as error:
             _LOG.info("%s does not tell about its context: %s", self._url, error)
             return None

@@ -7,8 +7,10 @@ import queue
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -122,7 +124,15 @@ class Exchange:
 
 
 def _seconds(value: str | None) -> float | None:
+    """Return how long a `Retry-After` asks to wait: it is a number of seconds or a date. None where it is neither."""
+    if not value:
+        return None
     try:
-        return max(0.0, float(value)) if value else None
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        then = parsedate_to_datetime(value)
     except ValueError:
         return None
+    return max(0.0, then.timestamp() - time.time())

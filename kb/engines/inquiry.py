@@ -26,6 +26,7 @@ class Inquiry:
     def __init__(
         self, base_url: str, api_key: str | None, trust: ssl.SSLContext | bool, connect_seconds: float, seconds: float
     ) -> None:
+        self.connect_seconds = connect_seconds
         self._root = root_of(base_url)
         headers = {"accept": "application/json", "accept-encoding": "identity"}
         if api_key:

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -54,7 +56,21 @@ def test_retry_after_is_kept(serve: Serve) -> None:
     server = serve(failing("503 Busy", "", "Retry-After: 1\r\n"), GOOD)
     begin = time.monotonic()
     assert ask(engine_for(server))[0] == "答案"
-    assert 1 <= time.monotonic() - begin < 3
+    assert time.monotonic() - begin >= 1
+
+
+@pytest.mark.usefixtures("short_pauses")
+def test_retry_after_may_be_a_date(serve: Serve) -> None:
+    """A date is a time to wait too; what is neither date nor number is passed over."""
+    for stated in ("Wed, 21 Oct 2015 07:28:00 GMT", "soon", "-5"):
+        server = serve(failing("503 Busy", "", f"Retry-After: {stated}\r\n"), GOOD)
+        assert ask(engine_for(server))[0] == "答案"
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    server = serve(failing("503 Busy", "", f"Retry-After: {later}\r\n"), GOOD)
+    begin = time.monotonic()
+    assert ask(engine_for(server))[0] == "答案"
+    # A date has no fractions of a second: between one and two are left.
+    assert time.monotonic() - begin >= 0.5
 
 
 def prompt(text: str = "问题") -> Prompt:
@@ -119,13 +135,18 @@ def test_answer_without_streaming(serve: Serve) -> None:
 
 
 def test_streams_as_it_comes(serve: Serve) -> None:
-    """The first piece is there long before the last."""
-    engine = engine_for(serve(replying(*[delta(str(n)) for n in range(5)], pause=0.2)))
-    begin = time.monotonic()
-    stream = engine.stream(prompt(), OPTIONS, threading.Event())
+    """The first piece is there before the server has written the second."""
+    seen = threading.Event()
+
+    def stepwise(connection: socket.socket) -> None:
+        connection.sendall(head() + delta("0").encode())
+        assert seen.wait(60)
+        connection.sendall(delta("1").encode())
+
+    stream = engine_for(serve(stepwise)).stream(prompt(), OPTIONS, threading.Event())
     assert next(stream) == "0"
-    assert time.monotonic() - begin < 0.6
-    assert "".join(map(str, stream)) == "1234"
+    seen.set()
+    assert list(stream) == ["1"]
 
 
 @pytest.mark.parametrize("name", sorted(DIALECTS))
@@ -291,22 +312,29 @@ def test_no_server() -> None:
     begin = time.monotonic()
     with pytest.raises(EngineUnavailableError, match="is the server running"):
         ask(OpenAIEngine([ServerAddress(f"http://127.0.0.1:{port}", "m")]))
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30
 
 
 def test_silent_server(serve: Serve) -> None:
     """Silence before or within an answer ends after the read limit, and is not repeated."""
 
-    def silent(connection: socket.socket) -> None:
-        time.sleep(5)
+    over = threading.Event()
 
-    for script in (silent, replying(delta("半"), "", pause=2)):
+    def silent(connection: socket.socket) -> None:
+        over.wait(60)
+
+    def silent_within(connection: socket.socket) -> None:
+        connection.sendall(head() + delta("半").encode())
+        over.wait(60)
+
+    for script in (silent, silent_within):
         server = serve(script)
         begin = time.monotonic()
         with pytest.raises(EngineUnavailableError, match=r"silent for 0\.3 s"):
             ask(engine_for(server, idle=0.3))
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 30
         assert len(server.asked) == 1
+    over.set()
 
 
 @pytest.mark.parametrize("headers_first", [True, False])
@@ -318,7 +346,7 @@ def test_leaving_closes_the_connection(serve: Serve, headers_first: bool, way: s
     def waiting(connection: socket.socket) -> None:
         if headers_first:
             connection.sendall(head() + delta("头").encode())
-        server.wait_until_left(connection, 8)
+        server.wait_until_left(connection, 60)
 
     server = serve(waiting)
     engine, cancel = engine_for(server), threading.Event()
@@ -341,14 +369,14 @@ def test_leaving_closes_the_connection(serve: Serve, headers_first: bool, way: s
         stream.close()  # type: ignore[attr-defined]  # it is a generator
     else:
         threading.Thread(target=read, daemon=True).start()
-        while not server.asked:
+        deadline = time.monotonic() + 30
+        while not server.asked and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(0.1)
         cancel.set() if way == "cancel" else engine.close()
         if way == "close":
             cancel.set()  # no second attempt
-        assert ended.wait(1)
-    assert server.left.wait(1)
+        assert ended.wait(20)
+    assert server.left.wait(20)
 
 
 def test_cancelled_before(serve: Serve) -> None:

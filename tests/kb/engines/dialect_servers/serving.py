@@ -75,12 +75,20 @@ class DialectServer:
     model = "Qwen2.5-7B-Instruct"
 
     def __init__(
-        self, *, fault: Fault = "", key: str = "", context: int = 4096, piece_bytes: int = 0, thinking: str = ""
+        self,
+        *,
+        fault: Fault = "",
+        key: str = "",
+        context: int = 4096,
+        piece_bytes: int = 0,
+        thinking: str = "",
+        answer: Sequence[str] = ANSWER,
     ) -> None:
         self.fault = fault
         self.key = key
         self.context = context
         self.thinking = thinking
+        self.answer = tuple(answer)
         self.asked: list[Request] = []
         self.left = threading.Event()
         self._piece_bytes = piece_bytes
@@ -118,12 +126,12 @@ class DialectServer:
 
     def words(self, stops: Sequence[str], most: int) -> tuple[list[str], str]:
         """Return the pieces of the answer and why it ends: at a stop string, at its bound, or by itself."""
-        text = "".join(ANSWER)
+        text = "".join(self.answer)
         ends = [text.index(stop) for stop in stops if stop in text]
         if ends:
             text = text[: min(ends)]
         pieces = []
-        for piece in ANSWER:
+        for piece in self.answer:
             if not text:
                 break
             pieces.append(text[: len(piece)])
