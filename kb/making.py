@@ -143,6 +143,9 @@ def make_run_options(engine: EngineSettings) -> RunOptions:
         reserve=engine.reserve_mb * _MEBIBYTE,
         waiting=engine.waiting,
         batching=engine.batching,
+        cache_dtype=engine.cache_dtype,
+        attention=engine.attention,
+        yarn_factor=engine.yarn_factor,
         adapter=Path(engine.adapter).expanduser() if engine.adapter else None,
     )
 

@@ -107,7 +107,9 @@ class EngineSettings(Section):
         default="",
         description="openai: a PEM file of authorities that are trusted beside the system's, for https addresses",
     )
-    device: str = Field(default="auto", min_length=1, description="qwen: `auto`, `cpu`, `cuda`, `cuda:1`")
+    device: str = Field(
+        default="auto", min_length=1, description="qwen: `auto`, `cpu`, `cuda`, `cuda:1`, `all`: spread over all GPUs"
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="qwen: the type of the weights"
     )
@@ -127,6 +129,16 @@ class EngineSettings(Section):
     adapter: str = Field(default="", description="qwen: the directory of a LoRA adapter (PEFT) for the model")
     batching: Literal["auto", "on", "off"] = Field(
         default="auto", description="qwen: answer many questions together; `auto` does on a GPU"
+    )
+    cache_dtype: Literal["auto", "fp8", "int8", "int4"] = Field(
+        default="auto",
+        description="qwen: the type of the key-value cache; int8 needs hqq, int4 optimum-quanto; not in batches",
+    )
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
+        default="auto", description="qwen: `auto` is flash attention where flash-attn is installed, else sdpa"
+    )
+    yarn_factor: float | None = Field(
+        default=None, gt=1, le=32, description="qwen: the window stretched so many times by YaRN"
     )
     waiting: int = Field(default=64, ge=1, le=100_000, description="qwen: questions that may wait for their turn")
     max_new_tokens: int = Field(default=512, ge=1, le=131_072, description="tokens of an answer at most")

@@ -10,6 +10,7 @@ import torch
 from kb.engines.base import GenerationOptions
 from kb.engines.qwen_cache import PromptCaches
 from kb.engines.qwen_lookup import PromptLookup
+from kb.engines.qwen_quantised_cache import CacheType
 from kb.engines.qwen_sampling import Chooser
 
 # Tokens of a prompt that are read at once: a request that is cancelled ends within one such step.
@@ -19,9 +20,9 @@ _READ_AT_ONCE: Final = 512
 class LocalModel:
     """A loaded model on one device, generating for one request at a time; `slots` prompts stay in its memory."""
 
-    def __init__(self, model: Any, slots: int) -> None:
+    def __init__(self, model: Any, slots: int, cache_type: CacheType = "auto") -> None:
         self._model = model
-        self._caches = PromptCaches(model.config, slots)
+        self._caches = PromptCaches(model.config, slots, cache_type)
         self._ends = frozenset(model.generation_config.eos_token_id)
         self.device: torch.device = model.device
         self.vocabulary: int = model.config.get_text_config().vocab_size

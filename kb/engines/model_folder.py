@@ -26,12 +26,23 @@ class ModelFolder:
     @property
     def window(self) -> int:
         """The largest number of tokens that the model was made for, RoPE scaling included."""
-        window = self.config.get("max_position_embeddings", _DEFAULT_WINDOW)
-        scaling = self.config.get("rope_scaling") or self.config.get("rope_parameters") or {}
-        factor = scaling.get("factor", 1) if isinstance(scaling, dict) else 1
+        scaling = self._scaling()
+        window = scaling.get("original_max_position_embeddings") or self.config.get(
+            "max_position_embeddings", _DEFAULT_WINDOW
+        )
+        factor = scaling.get("factor", 1)
         if not isinstance(window, int) or not isinstance(factor, int | float) or window < 1 or factor < 1:
             raise EngineUnavailableError(f"{self.path}/config.json has a max_position_embeddings that makes no sense")
         return int(window * factor)
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the directory stretches the window already."""
+        return bool(self._scaling().get("factor"))
+
+    def _scaling(self) -> dict[str, Any]:
+        scaling = self.config.get("rope_scaling") or self.config.get("rope_parameters")
+        return scaling if isinstance(scaling, dict) else {}
 
     def _refuse_remote_code(self) -> None:
         kind = self.config.get("model_type")

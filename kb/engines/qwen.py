@@ -60,8 +60,10 @@ class QwenEngine:
     @property
     def window(self) -> int:
         """The largest number of tokens, prompt and answer together; read from the model's config.json."""
-        own = self._read_folder().window
-        window = self._run.window
+        folder, window, yarn = self._read_folder(), self._run.window, self._run.yarn_factor
+        if yarn is not None and folder.scaled:
+            raise ConfigurationError(f"engine.yarn_factor: {self.model_name} stretches its window itself already")
+        own = int(folder.window * (yarn or 1))
         if window is not None and window > own:
             raise ConfigurationError(f"engine.window is {window}, but {self.model_name} was made for {own} tokens")
         return window or own
@@ -70,7 +72,7 @@ class QwenEngine:
         """Return what the model will take, without loading it; raise EngineUnavailableError where it does not fit."""
         folder = self._read_folder()
         try:
-            from kb.engines.qwen_loading import place
+            from kb.engines.qwen_placing import place
         except ImportError as error:
             raise EngineUnavailableError(MISSING_EXTRA) from error
         placing = place(folder, self._run, self.window)

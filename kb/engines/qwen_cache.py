@@ -9,6 +9,8 @@ import torch
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from kb.engines.qwen_quantised_cache import CacheType, quantised_cache
+
 # Room is taken in steps, so that most tokens are written in place; transformers' own layer copies itself at each.
 _STEP: Final = 512
 # Below this a common beginning is only the chat template's first words.
@@ -53,13 +55,15 @@ class _Kept:
 class PromptCaches:
     """The caches of the last requests, at most `slots` of them with the one in use. For one request at a time."""
 
-    def __init__(self, config: Any, slots: int) -> None:
+    def __init__(self, config: Any, slots: int, cache_type: CacheType = "auto") -> None:
         self._config = config
+        self._type = cache_type
         self._slots = slots
         self._kept: list[_Kept] = []
         layers = DynamicCache(config=config).layers
-        # Sliding windows and linear attention forget: they cannot go back to what two prompts begin with alike.
-        self.can_rewind = bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
+        # Sliding windows and linear attention forget, and quantised caches only grow: they cannot go back to what two
+        # prompts begin with alike, nor take a wrong guess back.
+        self.can_rewind = cache_type == "auto" and bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
     def take(self, prompt: list[int]) -> tuple[Cache, int]:
         """Return a cache to answer `prompt` with, and how many of its tokens the cache holds already.
@@ -67,6 +71,8 @@ class PromptCaches:
         At least the last token of the prompt is left to read: its result chooses the first of the answer.
         """
         if not self.can_rewind:
+            if self._type != "auto":
+                return quantised_cache(self._config, self._type), 0
             return DynamicCache(config=self._config), 0
         shared, best = 0, None
         for kept in self._kept:

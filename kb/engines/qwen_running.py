@@ -7,9 +7,10 @@ from typing import Any
 from kb.engines.local_model import LocalModel
 from kb.engines.model_folder import ModelFolder
 from kb.engines.qwen_batching import Batching
-from kb.engines.qwen_loading import load_model, place
+from kb.engines.qwen_loading import load_model
 from kb.engines.qwen_options import RunOptions
 from kb.engines.qwen_paged import PagedLoop
+from kb.engines.qwen_placing import place
 from kb.engines.qwen_queue import OneAtATime
 from kb.engines.qwen_requests import Runner
 
@@ -20,7 +21,7 @@ def start_runner(folder: ModelFolder, options: RunOptions, window: int, tokenize
     model = load_model(folder, placing, tokenizer)
     slots = placing.plan.slots
     if not placing.batched:
-        return OneAtATime(LocalModel(model, slots), options.waiting)
+        return OneAtATime(LocalModel(model, slots, placing.cache_type), options.waiting)
     return Batching(
         lambda: PagedLoop(model, slots=slots, window=window, step_tokens=placing.step_tokens),
         vocabulary=model.config.get_text_config().vocab_size,
