@@ -132,14 +132,10 @@ def _engine_detail(settings: Settings) -> str:
         place = resolve_model(engine.model, "engine", settings.models.offline, folder)
         return f"qwen, {place}; {_memory(place, settings)}"
     if engine.name == "openai":
-        from kb.cli.probes import reach
+        from kb.cli.probes import about
         from kb.making import server_addresses
 
-        found = []
-        for address in server_addresses(engine):
-            models = reach(address.base_url, address.api_key, engine.ca_file)
-            found.append(address.base_url + (f", which serves {', '.join(models)}" if models else ""))
-        return f"openai at {'; '.join(found)}"
+        return f"openai at {'; '.join(about(address, engine.ca_file) for address in server_addresses(engine))}"
     return "extractive, needs no model"
 
 

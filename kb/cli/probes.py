@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import httpx
 
 from indexes.errors import EngineUnavailableError
+from kb.engines.endpoints import ServerAddress
 from kb.engines.inquiry import Inquiry
-from kb.engines.recognise import OURSELVES, Recognised, model_ids, recognise
+from kb.engines.recognise import OURSELVES, Recognised, recognise
 from kb.engines.tls import trust
 
 # Port and the dialect of the server that usually listens there; it counts where nothing else tells.
@@ -27,6 +28,8 @@ _CONNECT_SECONDS = 0.3
 _REACH_SECONDS = 3.0
 _READ_SECONDS = 2.0
 _SHOWN_MODELS = 5
+# Servers that answer only to the names that they list; the others take any, or more than they list.
+_NAMES_COUNT = ("vllm", "ollama")
 # What is offered as the window where the server tells more: a cache of this size fits most cards.
 _LARGEST_WINDOW = 32_768
 # Under this there is no room for passages beside the default bound on answers.
@@ -53,19 +56,35 @@ def find_servers(ports: dict[int, str] | None = None) -> list[Server]:
     return [server for server in found if server is not None]
 
 
-def reach(base_url: str, api_key: str | None = None, ca_file: str = "") -> tuple[str, ...]:
-    """Return the models that a configured server lists; raise EngineUnavailableError where it cannot be reached.
+def reach(base_url: str, api_key: str | None = None, ca_file: str = "") -> Recognised:
+    """Return what a configured server is; raise EngineUnavailableError where it cannot be reached.
 
-    A server that is there but lists no models, as some do not, gives an empty tuple.
+    A server that is there but tells nothing of itself, as some do not, has no dialect and no models.
     """
     inquiry = Inquiry(base_url, api_key, trust(ca_file), _REACH_SECONDS, _READ_SECONDS)
     try:
-        status, told = inquiry.get_with_status("/v1/models")
+        found = recognise(inquiry)
     except httpx.HTTPError as error:
         raise EngineUnavailableError(f"{base_url} cannot be reached: {error}; start the server") from error
-    if status in (401, 403):
+    if found is not None and found.wants_key:
         raise EngineUnavailableError(f"{base_url} refuses the key (engine.api_key_env)")
-    return model_ids(told) or ()
+    return found or Recognised(None, ())
+
+
+def about(address: ServerAddress, ca_file: str = "") -> str:
+    """Describe a configured server in one line: its models, and what in its settings does not suit it.
+
+    Raises EngineUnavailableError where it cannot be reached.
+    """
+    found = reach(address.base_url, address.api_key, ca_file)
+    said = address.base_url + (f", which serves {', '.join(found.models[:_SHOWN_MODELS])}" if found.models else "")
+    # Both routes of TGI are one server.
+    configured = address.dialect.removesuffix("-native")
+    if found.dialect is not None and found.dialect != configured:
+        said += f"; it is {found.dialect}: set dialect = {json.dumps(found.dialect)} instead of {address.dialect!r}"
+    if found.dialect in _NAMES_COUNT and found.models and address.model not in found.models:
+        said += f"; it does not list the model {address.model!r}"
+    return said
 
 
 def _probe(port: int, usual: str) -> Server | None:

@@ -13,6 +13,7 @@ import pytest
 
 from indexes.errors import EngineUnavailableError
 from kb.cli import probes
+from kb.engines.recognise import Recognised
 from tests.kb.cli.conftest import Run
 
 
@@ -76,12 +77,12 @@ def test_something_else_on_the_port_is_no_server(monkeypatch: pytest.MonkeyPatch
 
 def test_a_configured_server_is_reached(server: int) -> None:
     """The models of the configured server are listed, also with a slash at the end of its address."""
-    assert probes.reach(f"http://127.0.0.1:{server}/v1/") == ("Qwen2.5-7B-Instruct",)
+    assert probes.reach(f"http://127.0.0.1:{server}/v1/").models == ("Qwen2.5-7B-Instruct",)
 
 
 def test_a_server_without_a_model_list_is_there(server: int) -> None:
     """Some servers list no models: that is not taken for a missing server."""
-    assert probes.reach(f"http://127.0.0.1:{server}/other") == ()
+    assert probes.reach(f"http://127.0.0.1:{server}/other") == Recognised(None, ())
 
 
 def test_a_wrong_key_is_said(server: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +90,7 @@ def test_a_wrong_key_is_said(server: int, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(ModelList, "key", "right")
     with pytest.raises(EngineUnavailableError, match="refuses the key"):
         probes.reach(f"http://127.0.0.1:{server}/v1", "wrong")
-    assert probes.reach(f"http://127.0.0.1:{server}/v1", "right") == ("Qwen2.5-7B-Instruct",)
+    assert probes.reach(f"http://127.0.0.1:{server}/v1", "right").models == ("Qwen2.5-7B-Instruct",)
 
 
 @pytest.fixture

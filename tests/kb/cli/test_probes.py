@@ -11,6 +11,7 @@ import pytest
 
 from kb.cli import probes
 from kb.engines.base import GenerationOptions
+from kb.engines.endpoints import ServerAddress
 from kb.making import make_engine
 from kb.records import Message, Prompt
 from kb.settings import load_settings
@@ -19,6 +20,7 @@ from tests.kb.engines.dialect_servers.catalogue import SERVERS
 from tests.kb.engines.dialect_servers.llama_cpp import LlamaCppServer
 from tests.kb.engines.dialect_servers.ollama import OllamaServer
 from tests.kb.engines.dialect_servers.serving import ANSWER, DialectServer
+from tests.kb.engines.dialect_servers.tgi_native import TgiNativeServer
 from tests.kb.engines.dialect_servers.vllm import VllmServer
 
 Start = Callable[..., DialectServer]
@@ -72,6 +74,19 @@ def test_a_server_with_a_key(start: Start, kb_home: Path) -> None:
     (found,) = probes.find_servers({server.port: "llama.cpp"})
     assert "wants a key" in found.advice
     assert 'api_key_env = "KB_ENGINE_KEY"' in found.configuration
+
+
+def test_a_dialect_that_does_not_suit_is_said(start: Start) -> None:
+    """Of a configured server the doctor says where dialect or model are not its own; for what suits it says nothing."""
+    server = start(OllamaServer)
+    suiting = probes.about(ServerAddress(server.url, server.model, "ollama"))
+    assert suiting == f"{server.url}, which serves {server.model}"
+    # Through the OpenAI route Ollama would cut long prompts.
+    wrong = probes.about(ServerAddress(server.url + "/v1", "qwen", "vllm"))
+    assert "it is ollama: set dialect = \"ollama\" instead of 'vllm'" in wrong
+    assert "it does not list the model 'qwen'" in wrong
+    native = start(TgiNativeServer)
+    assert "it is" not in probes.about(ServerAddress(native.url, "", "tgi-native"))
 
 
 def test_the_doctor_prints_the_lines(run: Run, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
