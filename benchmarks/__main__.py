@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str] | None]] = {
     "answers": ([], ["--limit", "20"]),
     "fit_confidence": ([], None),
     "peers": (["--write"], ["--limit", "20"]),
+    "keywords": (["--write"], ["--chunks", "500", "--engines", "ours"]),
     "vectors": (["--write"], ["--count", "2000"]),
     "growth": (["--write"], ["--chunks", "500"]),
     "ingest": (["--write"], ["--documents", SAMPLES, "--files", "20", "--large-mb", "4"]),
