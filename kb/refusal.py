@@ -9,7 +9,7 @@ from typing import Final
 
 from indexes.text import fold
 from kb.records import Language
-from kb.refusal_phrases import APOLOGY, CLOSED, HINT, OPEN
+from kb.refusal_phrases import APOLOGY, CLOSED, DEMANDING, HINT, LOOSE, OPEN
 
 REFUSALS: Final[dict[Language, str]] = {
     "zh": "根据已有资料无法回答该问题。",
@@ -32,14 +32,15 @@ def refusal_text(language: Language) -> str:
 def is_refusal(text: str) -> bool:
     """Say whether a generated text refuses: one of its first two sentences does, and the others cite nothing.
 
-    A text whose other sentences carry `[n]` marks answers in part and is not a refusal.
+    One or two sentences without any mark refuse in other words too, where they say that the sources lack something and
+    nothing else. A text whose other sentences carry `[n]` marks answers in part and is not a refusal.
     """
     pieces = _pieces(text)
     if not HINT.search(fold(text[:_HINT_REACH])):
         return False
     position = next((index for index, piece in enumerate(pieces[:2]) if is_refusal_sentence(piece)), None)
     if position is None:
-        return False
+        return not _MARKS.search(text) and len(pieces) <= 2 and any(map(_is_loose_refusal, pieces))
     others = pieces[:position] + pieces[position + 1 :]
     return not any(_MARKS.search(piece) and _bare(_MARKS.sub("", piece)) for piece in others)
 
@@ -66,6 +67,16 @@ def is_refusal_sentence(sentence: str) -> bool:
         return True
     clauses = [clause for clause in _COMMA.split(bare) if not _matches(clause, APOLOGY)]
     return len(clauses) > 1 and all(_matches(clause, patterns) for clause in clauses)
+
+
+def _is_loose_refusal(sentence: str) -> bool:
+    """Say whether a sentence that cites nothing says in whatever words that the sources lack something."""
+    folded = _bare(sentence)
+    if len(sentence) > _MAXIMUM_SENTENCE or DEMANDING.search(folded):
+        return False
+    return any(
+        all(pattern.search(form) for pattern in group) for group in LOOSE for form in (folded, folded.replace(" ", ""))
+    )
 
 
 def _matches(text: str, patterns: Sequence[re.Pattern[str]]) -> bool:

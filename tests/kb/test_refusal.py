@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +45,30 @@ ANSWERS = [
 ]
 
 
+# Further refusals as Qwen models word them, and answers that look like them; the rules were chosen with these in view.
+SAID = [
+    json.loads(line)
+    for line in (Path(__file__).parent.parent / "data" / "refusals.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+def test_paraphrased_refusals_are_recognised() -> None:
+    """Of refusals in all sorts of words at least nine in ten are found, and no answer is taken for one."""
+    found = [case for case in SAID if is_refusal(case["text"])]
+    refusals = [case for case in SAID if case["refusal"]]
+    assert len(SAID) >= 100
+    assert [case["text"] for case in found if not case["refusal"]] == []
+    assert len(found) / len(refusals) >= 0.9
+
+
+def test_paraphrased_refusals_are_held_back_while_they_stream() -> None:
+    """Of a refusal that is recognised no beginning is shown before it is known to be one."""
+    for case in SAID:
+        text = case["text"]
+        if is_refusal(text):
+            assert all(may_become_refusal(text[:length]) for length in range(1, len(text) + 1)), text
+
+
 @pytest.mark.parametrize("text", REFUSALS)
 def test_refusals_are_recognised(text: str) -> None:
     """Our refusals, those of common prompts and small variations of them are refusals."""
@@ -67,7 +93,20 @@ def test_an_ordinary_answer_is_let_through_early() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["sorry but ", "我我们暂时暂", "the given context ", "没有与的足够", "资料的中", "from the given context "]
+    "unit",
+    [
+        "sorry but ",
+        "我我们暂时暂",
+        "the given context ",
+        "没有与的足够",
+        "资料的中",
+        "from the given context ",
+        "作为一个助",
+        "这个问题没有",
+        "none of the ",
+        "信息没",
+        "not find ",
+    ],
 )
 def test_repetition_costs_little(unit: str) -> None:
     """A model that repeats itself cannot make the recognition slow."""
