@@ -149,7 +149,7 @@ class EngineSettings(Section):
     seed: int | None = Field(
         default=None, ge=0, lt=2**63, description="for answers that can be repeated; unset: random"
     )
-    stop: list[str] = Field(default_factory=list, description="qwen: an answer ends before the first of these strings")
+    stop: list[str] = Field(default_factory=list, description="an answer of a model ends before the first of these strings")
     connect_seconds: float = Field(default=5.0, gt=0, le=600, description="openai: time to connect")
     first_token_seconds: float | None = Field(
         default=None,
