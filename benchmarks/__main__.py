@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str] | None]] = {
     "ingest": (["--write"], ["--documents", SAMPLES, "--files", "20", "--large-mb", "4"]),
     "service": ([], ["--count", "10"]),
     "embedding": (["--write"], ["--megabytes", "0.01"]),
+    "engine": (["--write"], ["--shape", "tiny"]),
 }
 
 
