@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -93,11 +95,28 @@ def row(name: str, sentences: Split, chunks: Split, text: str, slow: str) -> dic
     }
 
 
+def kinds_of_text() -> dict[str, str]:
+    """Return text that is hard to be fast on: program code, and records of data with short lines."""
+    folder = Path(sysconfig.get_paths()["stdlib"])
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))[:60])
+    records = [
+        {"id": number, "name": f"name {number}", "text": "这是一条记录。它有两句话。", "values": [1.5, 2.25, number],
+         "url": f"https://example.com/a?b={number}"}
+        for number in range(4000)
+    ]  # fmt: skip
+    return {
+        "Python source": code,
+        "JSON, one value a line": json.dumps(records, ensure_ascii=False, indent=1),
+        "JSON, one line": json.dumps(records, ensure_ascii=False),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", metavar="TEXT_FILE", type=Path, nargs="?")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    load = round(os.getloadavg()[0], 1)
     texts = [item.text for item in gold_items()]
     source: Path | None = options.source
     text = source.read_text(encoding="utf-8")[:300_000] if source else "\n\n".join(texts * 20)
@@ -116,6 +135,9 @@ def main() -> None:
     print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
     for values in rows:
         print("| " + " | ".join(str(value) for value in values.values()) + " |")
+    speeds = {kind: round(megabytes_per_second(ours, text), 1) for kind, text in kinds_of_text().items()}
+    for kind, speed in speeds.items():
+        print(f"{kind}: {speed} MB/s of sentences")
     measured = {
         "machine": platform.machine(),
         "python": platform.python_version(),
@@ -124,6 +146,8 @@ def main() -> None:
         "gold_sentences": sum(len(item.sentences) for item in gold_items()),
         "chunk_tokens": CHUNK_TOKENS,
         "rows": rows,
+        "sentences_megabytes_per_second_by_kind": speeds,
+        "load_before": load,
     }
     if options.write:
         RESULTS.write_text(json.dumps(measured, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 
 from ingest.marks import BREAKS, CLOSERS, CONTINUING, is_cjk
 
@@ -30,7 +31,7 @@ _ITEM = re.compile(
     """,
     re.VERBOSE,
 )
-_ITEM_FIRST = frozenset("-*+–•●○◦▪■□◆◇★☆‣※→0123456789（(第>$/<问答注例图表" + _NUMERAL)
+_ITEM_FIRST = frozenset("-*+–•●○◦▪■□◆◇★☆‣※→（(>$/<" + string.ascii_letters + string.digits)
 _TITLE = re.compile(
     rf"(?:第[{_NUMERAL}\d]{{1,6}}[章節节编編篇部回卷]|[{_NUMERAL}]{{1,4}}、|\d{{1,3}}(?:\.\d{{1,3}})*\.?\s)"
 )
@@ -50,9 +51,7 @@ _TITLE_CJK = 20
 def begins_item(text: str, content: int) -> bool:
     """Return whether the line whose first non-blank character is at `content` begins a list item, clause or heading."""
     first = text[content]
-    if first in _ITEM_FIRST or "A" <= first <= "Z" or "a" <= first <= "z" or "①" <= first <= "➓" or first >= "㈠":
-        return _ITEM.match(text, content) is not None
-    return False
+    return (first in _ITEM_FIRST or first >= "①") and _ITEM.match(text, content) is not None
 
 
 def line_break_ends(text: str, line_start: int, line_end: int, next_start: int, content: int) -> bool:
@@ -61,7 +60,7 @@ def line_break_ends(text: str, line_start: int, line_end: int, next_start: int, 
     The line before is `text[line_start:line_end]`; the next begins at `next_start`, its first non-blank character is
     at `content`, and no blank line is between them.
     """
-    if text.startswith("\u3000\u3000", next_start) or begins_item(text, content):
+    if (text[next_start] == "\u3000" and text.startswith("\u3000\u3000", next_start)) or begins_item(text, content):
         return True
     last_index = line_end - 1
     while last_index > line_start and text[last_index].isspace():

@@ -39,9 +39,24 @@ ENCLOSURES = {
 # A straight quote opens only where it cannot be an inch mark or the end of a word.
 ENCLOSURES['"'] = re.compile(rf'(?<![0-9A-Za-z])"[^"{BREAKS}]{{0,{LONGEST_ENCLOSURE}}}"')
 
-CANDIDATE = re.compile(f'[{FULL_STOPS}.!?．"{"".join(PAIRS)}{BREAKS}]')
+# A quotation or bracket that closes within the line and whose last word has no end mark is passed over whole.
+_NO_END = rf"(?<![{FULL_STOPS}.!?{CLOSERS}\s])"
+_PASSED = "|".join(
+    f"{re.escape(opener)}[^{re.escape(opener + closer)}{BREAKS}]{{0,{LONGEST_ENCLOSURE}}}+{_NO_END}{re.escape(closer)}"
+    for opener, closer in PAIRS.items()
+)
+# What stands before the next place to be judged: text without any mark, such quotations and brackets, and stops
+# inside of names and numbers. Code and data are full of these.
+UNMARKED = re.compile(
+    f'(?:[^{FULL_STOPS}.!?．"{"".join(PAIRS)}{BREAKS}]++|[.!?．](?=[0-9A-Za-z])'
+    f'|(?<![0-9A-Za-z])"[^"{BREAKS}]{{0,{LONGEST_ENCLOSURE}}}+{_NO_END}"|{_PASSED})*+'
+)
 SPACE = re.compile(r"\s*")
 BREAK = re.compile(f"\r\n|[{BREAKS}]")
+# A line from its first character that is no blank, and the blanks up to the next one.
+LINE = re.compile(rf"(?P<line>[^{BREAKS}]++)\s*+")
+# A line break with the blanks after it, and whether a further break comes before anything else does.
+LINE_BREAK = re.compile(rf"(?>\r\n|[{BREAKS}])[^\S{BREAKS}]*+(?P<blank>[{BREAKS}]\s*+)?")
 # Footnote marks such as [1] or ¹ belong to the sentence before them.
 FOOTNOTES = re.compile(r"(?: ?\[\d{1,3}\]|[¹²³⁰-⁹])*")
 END_RUN = re.compile(f"[{FULL_STOPS}!?{CLOSERS}{re.escape(ASCII_CLOSERS)}]*")

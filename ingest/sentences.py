@@ -13,7 +13,6 @@ from ingest.line_breaks import FENCE, WHOLE_LINE, WHOLE_LINE_FIRST, line_break_e
 from ingest.marks import (
     BREAK,
     BREAKS,
-    CANDIDATE,
     CLOSERS,
     CLOSING_RUN,
     CONTINUING,
@@ -21,9 +20,12 @@ from ingest.marks import (
     END_RUN,
     FOOTNOTES,
     FULL_STOPS,
+    LINE,
+    LINE_BREAK,
     QUOTES,
     SPACE,
     TITLE_BRACKETS,
+    UNMARKED,
     with_plain_spaces,
 )
 from ingest.stops import ascii_stop
@@ -67,20 +69,19 @@ class _Scan:
     def run(self) -> list[tuple[int, int]]:
         text = self.text
         length = len(text)
-        search = CANDIDATE.search
+        unmarked = UNMARKED.match
         position = self._open(0, self._content(0), broken=True)
-        while found := search(text, position):
-            position = found.start()
+        while (found := unmarked(text, position)) and (position := found.end()) < length:
             character = text[position]
-            if character in FULL_STOPS:
+            if character in BREAKS:
+                position = self._line_break(position)
+            elif character in FULL_STOPS:
                 position = self._full_stop(position)
             elif character in ".!?．":
                 end, ends = ascii_stop(text, position, self.start)
                 position = self._close(end) if ends else end
-            elif character in ENCLOSURES:
-                position = self._enclosure(position, character)
             else:
-                position = self._line_break(position)
+                position = self._enclosure(position, character)
         if self.start < length:
             self._close(length)
         return self.spans
@@ -120,7 +121,11 @@ class _Scan:
             if begin >= len(text) or not (broken or self._has_break(end, begin)):
                 return begin
             self.line = begin
-            if not self.fence and text[begin] not in WHOLE_LINE_FIRST:
+            if self.fence:
+                end = self._fenced(begin)
+                begin, broken = self._content(end), False
+                continue
+            if text[begin] not in WHOLE_LINE_FIRST:
                 return begin
             whole = self._whole_line(begin)
             if whole == begin:
@@ -136,21 +141,24 @@ class _Scan:
         )
 
     def _whole_line(self, begin: int) -> int:
-        """Return the end of the line at `begin` if it is kept whole (table, heading, fenced code), else `begin`."""
+        """Return the end of the line at `begin` if it is kept whole (table, heading, start of code), else `begin`."""
         text = self.text
-        fence = FENCE.match(text, begin)
-        if fence:
-            if not self.fence:
-                self.fence = fence["fence"]
-                return fence.end()
-            if fence["fence"].startswith(self.fence):
-                self.fence = ""
-                return fence.end()
-        if self.fence:
-            stop = BREAK.search(text, begin)
-            return stop.start() if stop else len(text)
+        if fence := FENCE.match(text, begin):
+            self.fence = fence["fence"]
+            return fence.end()
         whole = WHOLE_LINE.match(text, begin)
         return whole.end() if whole else begin
+
+    def _fenced(self, begin: int) -> int:
+        """Take the lines of code from `begin` on, each by itself, and return the end of the line that closes it."""
+        text, append = self.text, self.spans.append
+        for found in LINE.finditer(text, begin):
+            start, end = found.span("line")
+            append((start, start + len(text[start:end].rstrip()) if text[end - 1].isspace() else end))
+            if text[start] in "`~" and (fence := FENCE.match(text, start)) and fence["fence"].startswith(self.fence):
+                self.fence = ""
+                return end
+        return len(text)
 
     def _full_stop(self, position: int) -> int:
         text = self.text
@@ -230,15 +238,25 @@ class _Scan:
 
     def _line_break(self, position: int) -> int:
         text = self.text
-        content = self._content(position)
+        found = LINE_BREAK.match(text, position)
+        assert found is not None
+        content = found.end()
         if content >= len(text):
             return self._close(position)
+        first = text[content]
         next_line = position + (2 if text.startswith("\r\n", position) else 1)
-        if (
-            (content > next_line and BREAK.search(text, next_line, content))
-            or (text[content] in WHOLE_LINE_FIRST and (WHOLE_LINE.match(text, content) or FENCE.match(text, content)))
+        if not (
+            found["blank"] is not None
+            or (first in WHOLE_LINE_FIRST and (WHOLE_LINE.match(text, content) or FENCE.match(text, content)))
             or line_break_ends(text, self.line, position, next_line, content)
         ):
+            self.line = content
+            return content
+        if first in CLOSERS:
             return self._close(position)
-        self.line = content
-        return content
+        end = position
+        while end > self.start and text[end - 1].isspace():
+            end -= 1
+        if end > self.start:
+            self.spans.append((self.start, end))
+        return self._open(end, content, broken=True)

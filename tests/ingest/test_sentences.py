@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import sentences as sentence_module
 from ingest.sentences import sentence_spans
 from tests.ingest.gold import gold_items, score
 
@@ -18,6 +20,12 @@ TRICKY = st.text(
         "\n\r\t \u3000\u2028\x00\u0301\u200b\u200d\ud83d\ude00😀"
     )
 )
+# Words, quotations, brackets and lines of code, which are passed over where they end nothing.
+PARTS = [
+    '"a"', '"a."', '""', '"b ”"', 'x"', '"', '3"', '"k": "v",\n', "(a)", "(a.)", "()", "a.b", "1.5", "U.S.", "e.g. ",
+    "（甲）", "（甲。）", "“乙”", "“乙！”", "《丙》", "「丁\n」", "。", ". ", "\n", "\n\n", ", ", "， ", "A", "中",
+    "```\n", "| a |\n", "# h\n",
+]  # fmt: skip
 ANY_TEXT = st.one_of(TRICKY, st.text(st.characters(exclude_categories=())))
 
 
@@ -82,6 +90,28 @@ def test_spans_of_any_text(text: str) -> None:
         assert not text[end - 1].isspace()
         previous = end
     assert not text[previous:].strip()
+
+
+JUDGED = re.compile(r'[^。｡！？；‼⁇⁈⁉؟۔।॥….!?．"“‘「『（《〈【〔(\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]*+')
+
+
+def _judged_one_by_one(text: str) -> list[tuple[int, int]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sentence_module, "UNMARKED", JUDGED)
+        return sentence_spans(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(TRICKY, st.lists(st.sampled_from(PARTS), max_size=40).map("".join)))
+def test_what_is_passed_over_would_not_have_ended_a_sentence(text: str) -> None:
+    """Quotations, brackets and names that are passed over at once change nothing against judging each mark in them."""
+    assert sentence_spans(text) == _judged_one_by_one(text)
+
+
+def test_passing_over_changes_nothing_in_the_gold_set() -> None:
+    """The same on real sentences."""
+    for item in gold_items():
+        assert sentence_spans(item.text) == _judged_one_by_one(item.text)
 
 
 @pytest.mark.parametrize("space", ["\u00a0", "\u2003", "\u2009", "\u202f", "\u205f"])
