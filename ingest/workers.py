@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import PurePosixPath
@@ -15,16 +14,15 @@ from types import TracebackType
 from urllib.parse import unquote, urlsplit
 
 from indexes.errors import ConfigurationError, DocumentError, KBError
-from ingest.loaders.dispatch import MAX_CHARACTERS
+from ingest.process_stock import ProcessStock
 from ingest.reading import MAX_FILE_BYTES, read_file
+from ingest.reading_run import ReadingRun, weight_of
 from ingest.records import Loaded, LoadOutcome, PageLinks, SourceItem
-from ingest.web import MAX_PAGE_BYTES, Fetched, fetch
+from ingest.web import Fetched, fetch
 from ingest.worker_process import WorkerProcess
 
-_RECYCLE_AFTER = 200  # documents; bounds what leaks in parsers can pile up
 _OCR_MEMORY_BYTES = 1 << 30  # what the recogniser and its models take on top
 _SECONDS_PER_MEBIBYTE = 2.0  # a large file is given more time
-_BYTES_IN_FLIGHT = 96 * 1024 * 1024
 _JOIN_SECONDS = 1.5
 
 
@@ -51,16 +49,12 @@ class LoaderPool:
         if ocr and find_spec("rapidocr_onnxruntime") is None:
             raise ConfigurationError("ingest.ocr is on, but the ocr extra is missing: pip install 'qwen-kb[ocr]'")
         self._workers = max(1, workers)
-        self._memory_bytes = memory_bytes + (_OCR_MEMORY_BYTES if ocr else 0)
+        self._stock = ProcessStock(memory_bytes + (_OCR_MEMORY_BYTES if ocr else 0))
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._allow_hosts = tuple(allow_hosts)
         self._passwords = tuple(passwords)
         self._ocr = ocr
-        self._lock = threading.Lock()
-        self._idle: list[WorkerProcess] = []
-        self._busy: set[WorkerProcess] = set()
-        self._closed = False
 
     def __enter__(self) -> LoaderPool:
         return self
@@ -80,7 +74,7 @@ class LoaderPool:
         Ending the iteration early kills the processes at work. Raise KBError where the pool is closed meanwhile,
         or processes cannot be started.
         """
-        run = _Run(items, known_hashes or {})
+        run = ReadingRun(items, known_hashes or {})
         threads = [
             threading.Thread(target=self._serve, args=(run,), name=f"reader-{number}", daemon=True)
             for number in range(self._workers)
@@ -99,12 +93,12 @@ class LoaderPool:
                     yield found
                     del found
                     run.release(weight)
-            if self._closed:
+            if self._stock.closed:
                 raise KBError("the reading processes were closed before all documents were read")
         finally:
             run.stop()
             if finished < len(threads):
-                self._kill_busy()
+                self._stock.kill_busy()
                 deadline = time.monotonic() + _JOIN_SECONDS
                 for thread in threads:
                     thread.join(max(0.0, deadline - time.monotonic()))
@@ -116,35 +110,24 @@ class LoaderPool:
 
     def addresses(self, request: Mapping[str, object], data: bytes) -> PageLinks:
         """Return the addresses in a page or sitemap, found by a reading process. Raise DocumentError as `load`."""
-        process = self._borrow()
+        process = self._stock.borrow()
         try:
             return process.addresses(request, data, self._seconds)
         finally:
-            self._give_back(process)
+            self._stock.give_back(process)
 
     def close(self) -> None:
         """Kill all processes. Documents being read are given up. May be called twice, and from any thread."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        self._kill_busy()
-        for process in idle:
-            process.close()
+        self._stock.close()
 
-    def _kill_busy(self) -> None:
-        with self._lock:
-            busy = list(self._busy)
-        for process in busy:
-            process.kill()
-
-    def _serve(self, run: _Run) -> None:
+    def _serve(self, run: ReadingRun) -> None:
         """Read items until there are none left."""
         try:
-            while not self._closed:
+            while not self._stock.closed:
                 item = run.next_item()
                 if item is None:
                     break
-                weight = _weight(item)
+                weight = weight_of(item)
                 if not run.acquire(weight):
                     break
                 outcome = self._outcome(item, run)
@@ -157,7 +140,7 @@ class LoaderPool:
         finally:
             run.outcomes.put((None, 0))
 
-    def _outcome(self, item: SourceItem, run: _Run) -> LoadOutcome | None:
+    def _outcome(self, item: SourceItem, run: ReadingRun) -> LoadOutcome | None:
         """Return what became of one item, or None where it was given up because nobody wants it any more."""
         begun = time.monotonic()
         content_hash, data = "", None
@@ -175,7 +158,7 @@ class LoaderPool:
                 return LoadOutcome(item, content_hash, None, None, data, time.monotonic() - begun, unchanged=True)
             loaded = self._parse(item, data, page, run)
         except DocumentError as error:
-            if error.reason == "interrupted" and (run.stopped or self._closed):
+            if error.reason == "interrupted" and (run.stopped or self._stock.closed):
                 return None
             return LoadOutcome(item, content_hash, None, error, data, time.monotonic() - begun)
         return LoadOutcome(item, content_hash, loaded, None, data, time.monotonic() - begun)
@@ -195,7 +178,7 @@ class LoaderPool:
         file = read_file(item.path, self._max_bytes)
         return replace(item, size=len(file.data), mtime_ns=file.mtime_ns), file.data, None
 
-    def _parse(self, item: SourceItem, data: bytes, page: Fetched | None, run: _Run) -> Loaded:
+    def _parse(self, item: SourceItem, data: bytes, page: Fetched | None, run: ReadingRun) -> Loaded:
         request = {
             "name": _name_of(item),
             "media_type": page.media_type if page else None,
@@ -205,9 +188,9 @@ class LoaderPool:
         }
         seconds = self._seconds + _SECONDS_PER_MEBIBYTE * len(data) / (1 << 20)
         try:
-            loaded = self._ask(self._borrow(), request, data, seconds, run)
+            loaded = self._ask(self._stock.borrow(), request, data, seconds, run)
         except _UsedProcessDied:
-            loaded = self._ask(self._borrow(fresh=True), request, data, seconds, run)
+            loaded = self._ask(self._stock.borrow(fresh=True), request, data, seconds, run)
         if page is None:
             return loaded
         facts = {"etag": page.etag, "last_modified": page.last_modified}
@@ -215,7 +198,7 @@ class LoaderPool:
         return replace(loaded, metadata={**loaded.metadata, **{key: value for key, value in facts.items() if value}})
 
     def _ask(
-        self, process: WorkerProcess, request: Mapping[str, object], data: bytes, seconds: float, run: _Run
+        self, process: WorkerProcess, request: Mapping[str, object], data: bytes, seconds: float, run: ReadingRun
     ) -> Loaded:
         """Let a process read a document, and give the process back. Raise DocumentError, or _UsedProcessDied."""
         used = process.documents > 0
@@ -230,87 +213,11 @@ class LoaderPool:
                     raise _UsedProcessDied from error
             raise
         finally:
-            self._give_back(process)
-
-    def _borrow(self, *, fresh: bool = False) -> WorkerProcess:
-        """Return a living process: an idle one if there is one, unless it must be `fresh`."""
-        with self._lock:
-            if self._closed:
-                raise DocumentError("interrupted", "reading was stopped")
-            while self._idle and not fresh:
-                process = self._idle.pop()
-                if process.is_alive:
-                    self._busy.add(process)
-                    return process
-                process.close()
-            process = WorkerProcess(self._memory_bytes, 4 * MAX_CHARACTERS)
-            self._busy.add(process)
-            return process
-
-    def _give_back(self, process: WorkerProcess) -> None:
-        with self._lock:
-            self._busy.discard(process)
-            keep = not self._closed and process.is_alive and process.documents < _RECYCLE_AFTER
-            if keep:
-                self._idle.append(process)
-        if not keep:
-            process.close()
+            self._stock.give_back(process)
 
 
 class _UsedProcessDied(Exception):
     """A process that had read other documents died: they, not this document, may have weakened it. Try a fresh one."""
-
-
-class _Run:
-    """What the threads of one `load_all` share: the items, the outcomes, and how much is in flight."""
-
-    def __init__(self, items: Iterable[SourceItem], known_hashes: Mapping[str, str]) -> None:
-        self.known_hashes = known_hashes
-        self.outcomes: queue.SimpleQueue[tuple[LoadOutcome | BaseException | None, int]] = queue.SimpleQueue()
-        self.stopped = False
-        self._next: Callable[[], SourceItem | None] = _puller(items)
-        self._pulling = threading.Lock()
-        self._room = threading.Condition()
-        self._in_flight = 0
-
-    def next_item(self) -> SourceItem | None:
-        """Return the next item, or None where there is none or the run was stopped."""
-        with self._pulling:
-            return None if self.stopped else self._next()
-
-    def acquire(self, weight: int) -> bool:
-        """Wait until `weight` more bytes may be held; one document alone always may. False once stopped."""
-        with self._room:
-            self._room.wait_for(
-                lambda: self.stopped or self._in_flight == 0 or self._in_flight + weight <= _BYTES_IN_FLIGHT
-            )
-            self._in_flight += weight
-            return not self.stopped
-
-    def release(self, weight: int) -> None:
-        """Say that `weight` bytes are no longer held here."""
-        with self._room:
-            self._in_flight -= weight
-            self._room.notify_all()
-
-    def stop(self) -> None:
-        """Let the threads end at the next opportunity."""
-        with self._room:
-            self.stopped = True
-            self._room.notify_all()
-
-
-def _puller(items: Iterable[SourceItem]) -> Callable[[], SourceItem | None]:
-    iterator = iter(items)
-    return lambda: next(iterator, None)
-
-
-_LEAST_WEIGHT = 4 * 1024 * 1024  # so that tiny documents do not pile up without bound either
-
-
-def _weight(item: SourceItem) -> int:
-    """Return the bytes that an item may occupy here: its own, and its text."""
-    return max(_LEAST_WEIGHT, MAX_PAGE_BYTES if item.kind == "web" else 3 * item.size)
 
 
 # How `%`, `?` and `#` stand in the URI of a file.

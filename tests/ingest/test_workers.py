@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from indexes.errors import DocumentError, KBError
-from ingest import workers
+from ingest import process_stock
 from ingest.framing import answer_of, loaded_of
 from ingest.records import Loaded, LoadOutcome, SourceItem
 from ingest.sources import walk
@@ -183,7 +183,7 @@ def test_an_idle_process_that_died_is_not_used(folder: Path) -> None:
 
 def test_processes_are_recycled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After so many documents a process makes way for a fresh one, and its leaks with it."""
-    monkeypatch.setattr(workers, "_RECYCLE_AFTER", 2)
+    monkeypatch.setattr(process_stock, "_RECYCLE_AFTER", 2)
     before = _children()
     seen: set[int] = set()
     with LoaderPool(1) as pool:
