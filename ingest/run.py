@@ -21,6 +21,7 @@ from ingest.feed import Feed
 from ingest.plan import Plan, Removals, proven_time
 from ingest.prepared import Prepared, Splitting, document_of, is_full, prepare
 from ingest.progress import ProgressReporter
+from ingest.publishing import Publishing
 from ingest.readers import read_with
 from ingest.records import LoadOutcome, SourceItem
 from ingest.report import IngestReport, Tally
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 # A batch that is not full is stored after this many seconds: what is done is not kept waiting for a slow document.
 _BATCH_SECONDS = 2.0
-# A publish that takes longer than this (seconds) makes the next one wait longer in proportion: publishing meanwhile
-# must not become most of the work.
-_QUICK_PUBLISH = 5.0
 # New times of unchanged files that are recorded together.
 _MANY = 512
 # Documents that were embedded anew from their stored text carry this in place of the settings they were read with,
@@ -73,9 +71,8 @@ class Run:
         self._progress = progress
         self._force = force
         self._keep_originals = keep_originals
-        self._publish_seconds = publish_seconds
+        self._publishing = Publishing(store, writer, tally, publish_seconds)
         self._touched: list[tuple[SourceItem, PageMarks | None]] = []
-        self._publish_at = time.monotonic() + publish_seconds
         self._begun_ns = time.time_ns()
 
     def carry_out(
@@ -95,10 +92,10 @@ class Run:
             self._remove(plan)
             self._renew_stale()
         except KeyboardInterrupt as interrupt:
-            report = self._tally.report(self._publish_what_is_done())
+            report = self._tally.report(self._publishing.what_is_done())
             raise IngestInterrupted("interrupted; the next run goes on from there", report) from interrupt
         self._progress.show("publish")
-        version = self._publish()
+        version = self._publishing.publish()
         if self._store.snapshot().version != version:
             # Where nothing changed nothing was written anew, and damage would go unseen until somebody asks.
             raise DamagedError(f"version {version} is damaged: `kb verify --repair` rebuilds it from the database")
@@ -199,8 +196,7 @@ class Run:
                 except DocumentError as error:
                     self._fail(one.document.uri, error)
         self._touched.clear()
-        if time.monotonic() > self._publish_at:
-            self._publish_what_is_done()
+        self._publishing.if_due()
 
     def _put_one(self, one: Prepared, vectors: Vectors) -> None:
         is_new = not self._before.has_text(one.document.uri)
@@ -250,20 +246,6 @@ class Run:
         with self._tally.stage("split"):
             prepared = prepare(document, self._splitter, self._identity)
         return replace(prepared, settings_hash=_FROM_STORED_TEXT, original=self._writer.original(document_id))
-
-    def _publish_what_is_done(self) -> int:
-        """Publish, unless documents still wait for the vectors of a new embedder; return the version shown."""
-        if self._writer.stale():
-            return self._store.current_version()
-        return self._publish()
-
-    def _publish(self) -> int:
-        begun = time.monotonic()
-        with self._tally.stage("publish"):
-            version = self._writer.publish()
-        ended = time.monotonic()
-        self._publish_at = ended + self._publish_seconds * max(1.0, (ended - begun) / _QUICK_PUBLISH)
-        return version
 
     def _fail(self, uri: str, error: DocumentError, outcome: LoadOutcome | None = None) -> None:
         """Record that a source could not be read; an earlier state of the document stays."""
