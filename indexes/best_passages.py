@@ -83,25 +83,25 @@ class PassageScorer:
             if term:
                 # Any passages will do for a first bound on the k-th best; those that reach it give the k-th itself.
                 pool = pool if pool.size else self._distinct(_first(read, _POOL))
-                threshold = max(threshold, _kth(sums[pool[mask[pool]]], k))
+                threshold = _kth_from(sums[pool[mask[pool]]], k, threshold)
                 pool = self._reaching(read, sums, threshold)
-                threshold = max(threshold, _kth(sums[pool[mask[pool]]], k))
+                threshold = _kth_from(sums[pool[mask[pool]]], k, threshold)
                 if bounds[term] < threshold:
                     break
             self._add(places[term:end], weights[term:end], sums, read)
             term = end
         candidates = self._reaching(read, sums, threshold - float(bounds[term]))
         candidates = candidates[mask[candidates]]
-        for later in range(term, places.size + 1):
-            values = sums[candidates]
-            threshold = max(threshold, _kth(values[values >= threshold], k))
-            candidates = candidates[values >= threshold - bounds[later]]
-            if later == places.size:
-                break
+        if term == places.size:
+            candidates = candidates[sums[candidates] >= _kth_from(sums[candidates], k, threshold)]
+        for later in range(term, places.size):
             if candidates.size * _LOOK_UP > sizes[later]:
                 self._add(places[later : later + 1], weights[later : later + 1], sums, read)
             else:
                 self._add_to(candidates, int(places[later]), float(weights[later]), sums)
+            values = sums[candidates]
+            threshold = _kth_from(values, k, threshold)
+            candidates = candidates[values >= threshold - bounds[later + 1]]
         return candidates, sums[candidates]
 
     def _add(self, places: Positions, weights: Scores, sums: Scores, read: list[Positions]) -> None:
@@ -166,8 +166,9 @@ def _first(read: list[Positions], count: int) -> Positions:
     return np.concatenate(parts)
 
 
-def _kth(values: Scores, k: int) -> float:
-    """Return the k-th highest value, or 0 where there are fewer."""
-    if values.size < k:
-        return 0.0
-    return float(np.partition(values, values.size - k)[values.size - k])
+def _kth_from(values: Scores, k: int, least: float) -> float:
+    """Return the k-th highest value where it is over `least`, else `least`."""
+    reaching = values[values >= least]
+    if reaching.size < k:
+        return least
+    return float(np.partition(reaching, reaching.size - k)[reaching.size - k])
