@@ -45,11 +45,16 @@ class Watch:
         """Note that the answer has begun; from now on only silence counts."""
         self._begun = True
 
-    def overrun(self) -> str | None:
-        """Return what took too long, None while nothing did."""
+    def overrun(self, nothing_here: bool) -> str | None:
+        """Return what took too long, None while nothing did.
+
+        Silence counts only where nothing is waiting to be read: a reader may take its time over what has come.
+        """
         limits = self._deadline.limits
         if self._deadline.left <= 0:
             return f"the answer was not complete within {limits.total:g} s (engine.total_seconds)"
+        if self._begun and not nothing_here:
+            return None
         if self._begun:
             silent = time.monotonic() - self._last
             return (

@@ -64,16 +64,21 @@ class Exchange:
         Raises EngineUnavailableError where `watch` says that it takes too long, also where signs of life keep coming.
         """
         while not cancel.is_set():
-            if overrun := watch.overrun():
+            item = self._next()
+            if overrun := watch.overrun(nothing_here=item is None):
                 raise EngineUnavailableError(f"{self._request[0]}: {overrun}")
-            try:
-                item = self._items.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
+            if item is None:
                 continue
             watch.heard()
             yield item
             if isinstance(item, End):
                 return
+
+    def _next(self) -> Item | None:
+        try:
+            return self._items.get(timeout=_POLL_SECONDS)
+        except queue.Empty:
+            return None
 
     def close(self) -> None:
         """Cut the connection off at once. A server that watches it stops generating."""

@@ -87,7 +87,8 @@ class OpenAIEngine:
             endpoint = self._pool.take(untried)
             try:
                 yield from self._ask(endpoint, prompt, options, deadline, cancel)
-                self._pool.succeeded(endpoint)
+                if not cancel.is_set():
+                    self._pool.succeeded(endpoint)
                 return
             except Failure as failure:
                 self._pool.failed(endpoint, failure)

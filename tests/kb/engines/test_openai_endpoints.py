@@ -136,6 +136,29 @@ def test_signs_of_life_do_not_count_as_a_first_token(serve: Serve) -> None:
         ask(engine_of([serve(pinging)], Limits(first_token=0.4)))
 
 
+def test_a_slow_reader_is_not_taken_for_a_silent_server(serve: Serve) -> None:
+    """What has come already is read however long the reader takes over each piece."""
+    engine = engine_of([serve(replying(*[delta(str(number)) for number in range(5)], DONE))], Limits(idle=0.1))
+    shown = ""
+    for item in engine.stream(PROMPT, OPTIONS, threading.Event()):
+        shown += str(item)
+        time.sleep(0.25)
+    assert shown == "01234"
+
+
+def test_a_cancelled_question_says_nothing_about_a_server(serve: Serve) -> None:
+    """A server that failed is not taken for sound again because a question to it was cancelled."""
+    cancel = threading.Event()
+
+    def cancelling(connection: socket.socket) -> None:
+        cancel.set()
+
+    engine = engine_of([serve(cancelling)])
+    engine._pool.failed(engine._pool.endpoints[0], down())
+    assert list(engine.stream(PROMPT, OPTIONS, cancel)) == []
+    assert engine._pool.endpoints[0].failures >= 1
+
+
 def test_an_endless_answer_ends(serve: Serve) -> None:
     """A server that dribbles without end is cut off after the whole time."""
 
