@@ -136,7 +136,8 @@ LOOSE: Final[tuple[tuple[re.Pattern[str], ...], ...]] = (
 
 DEMANDING: Final = re.compile(
     "须|必须|应当|应该|(?<!申)请|可以|不予|不得|禁止|否则|但|不过|然而|方可|才能|即可|将被"
-    r"|\b(?:must|shall|should|may|need|needs|have to|has to|required|but|however|though|although|except|unless|if|when)\b"
+    r"|\b(?:must|shall|should|may|need|needs|have to|has to|required|but|however"
+    r"|though|although|except|unless|if|when)\b"
 )
 """Says something beside what is missing: what is asked of somebody, or what there is instead."""
 
