@@ -61,7 +61,7 @@ def reach(base_url: str, api_key: str | None = None, ca_file: str = "") -> Recog
 
     A server that is there but tells nothing of itself, as some do not, has no dialect and no models.
     """
-    inquiry = Inquiry(base_url, api_key, trust(ca_file), _REACH_SECONDS, _READ_SECONDS)
+    inquiry = Inquiry(base_url, api_key, trust([base_url], ca_file), _REACH_SECONDS, _READ_SECONDS)
     try:
         found = recognise(inquiry)
     except httpx.HTTPError as error:

@@ -50,7 +50,7 @@ class Exchange:
     """
 
     def __init__(
-        self, url: str, body: bytes, headers: dict[str, str], connect_seconds: float, trust: ssl.SSLContext
+        self, url: str, body: bytes, headers: dict[str, str], connect_seconds: float, trust: ssl.SSLContext | bool
     ) -> None:
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._left = threading.Event()

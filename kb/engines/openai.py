@@ -49,7 +49,7 @@ class OpenAIEngine:
         self._pool = EndpointPool(servers)
         self._window = window
         self._limits = limits
-        self._trust = trust(ca_file)
+        self._trust = trust((endpoint.url for endpoint in self._pool.endpoints), ca_file)
         self._guards = {endpoint: self._guard(endpoint) for endpoint in self._pool.endpoints}
         self._running: set[Exchange] = set()
         self._closing = threading.Lock()

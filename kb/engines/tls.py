@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 
 from indexes.errors import ConfigurationError
 
 
-def trust(ca_file: str = "") -> ssl.SSLContext:
-    """Return a context that trusts the system's authorities, and those of the PEM file `ca_file` where one is given.
+def trust(urls: Iterable[str], ca_file: str = "") -> ssl.SSLContext | bool:
+    """Return what httpx is to check certificates by; False where no address is https, so that there are none.
 
-    Certificates and host names are always checked. Raises ConfigurationError where the file cannot be read.
+    Trusted are the system's authorities, and those of the PEM file `ca_file` where one is given. Certificates and host
+    names are always checked. Raises ConfigurationError where the file cannot be read.
     """
+    if not ca_file and not any(url.lower().startswith("https:") for url in urls):
+        return False
     context = ssl.create_default_context()
     if ca_file:
         try:
