@@ -45,7 +45,7 @@ class Answerer:
         Questions found with a confidence under `threshold` are refused before any engine is asked for.
         `passage_characters` bounds what neighbour expansion may add up to. With `refuse_unsupported` an answer
         in which nothing is borne out by what it cites becomes a refusal. `cache` keeps whole answers of engines, those
-        to questions with a history only with `cache_history`.
+        in conversations only with `cache_history`.
         """
         self._retriever = retriever
         self._engine = engine
@@ -123,7 +123,7 @@ class Answerer:
         self, question: Question, text: str, ground: Grounding, passages: tuple[Hit, ...], engine: Engine
     ) -> CacheKey | None:
         """Return where the answer is kept, or None where it is not to be."""
-        if self._cache is None or (question.history and not self._cache_history):
+        if self._cache is None or ((question.history or question.chat) and not self._cache_history):
             return None
         return cache_key(
             kb=self._kb,

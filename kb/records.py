@@ -23,7 +23,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. None means: as configured."""
+    """What is asked. None means: as configured. `chat` says that it is part of a conversation, if only its first."""
 
     text: str
     top_k: int | None = None
@@ -32,6 +32,7 @@ class Question:
     history: tuple[Message, ...] = ()
     engine: str | None = None
     search_only: bool = False
+    chat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

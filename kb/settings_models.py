@@ -149,7 +149,9 @@ class EngineSettings(Section):
     seed: int | None = Field(
         default=None, ge=0, lt=2**63, description="for answers that can be repeated; unset: random"
     )
-    stop: list[str] = Field(default_factory=list, description="an answer of a model ends before the first of these strings")
+    stop: list[str] = Field(
+        default_factory=list, description="an answer of a model ends before the first of these strings"
+    )
     connect_seconds: float = Field(default=5.0, gt=0, le=600, description="openai: time to connect")
     first_token_seconds: float | None = Field(
         default=None,
@@ -199,7 +201,7 @@ class AnswerSettings(Section):
     cache: Literal["off", "questions", "all"] = Field(
         default="questions",
         description="which answers are kept in memory and given again while version and passages are the same: none, "
-        "those to questions without a history, or those in conversations too",
+        "those to single questions, or those in conversations too (`kb chat`, chat completions, any history)",
     )
     cache_entries: int = Field(default=512, ge=1, le=1_000_000, description="answers that are kept at most")
     cache_mb: int = Field(default=16, ge=1, le=65_536, description="MiB that they may take together")

@@ -38,7 +38,7 @@ def chat(
                 output.notice(_HELP)
                 continue
             try:
-                asked = Question(text=check_question(entered), filters=chosen, history=tuple(history))
+                asked = Question(text=check_question(entered), filters=chosen, history=tuple(history), chat=True)
                 if output.is_terminal(sys.stdout):
                     answer = answers.show_stream(answerer.stream(asked))
                 else:

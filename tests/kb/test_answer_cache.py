@@ -152,11 +152,12 @@ def test_prompt_version_is_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_conversations_are_kept_only_where_that_is_wanted() -> None:
-    """By default an answer within a conversation is neither kept nor taken from the cache."""
-    talk = replace(ASKED, history=(Message("user", "你好"), Message("assistant", "你好！")))
+    """By default an answer within a conversation, the first too, is neither kept nor taken from the cache."""
     counter = Counter()
     engine = ScriptedEngine(counter)
-    for wanted, times in ((False, 2), (True, 1)):
+    later = replace(ASKED, history=(Message("user", "你好"), Message("assistant", "你好！")))
+    opening = replace(ASKED, chat=True)
+    for talk, wanted, times in ((later, False, 2), (later, True, 1), (opening, False, 2), (opening, True, 1)):
         counter.asked = 0
         answerer = answerer_of(engine, AnswerCache(), cache_history=wanted)
         assert [answerer.answer(talk).cached for _ in range(2)] == [False, wanted]

@@ -60,7 +60,7 @@ def _question(body: ChatRequest) -> Question:
     except UsageError as error:
         raise ServiceError("invalid_request", f"`messages`: {error}.") from None
     turns = (turn for turn in body.messages[:-1] if turn.role in ("user", "assistant") and turn.text)
-    return Question(text, history=tuple(Message(turn.role, turn.text) for turn in turns))
+    return Question(text, history=tuple(Message(turn.role, turn.text) for turn in turns), chat=True)
 
 
 class _Envelope:

@@ -19,7 +19,7 @@ def ingest(running: RunningService, folder: Path, name: str, text: str) -> None:
 
 
 def test_requests_share_answers_until_a_new_version(serve_home: Callable[..., RunningService], tmp_path: Path) -> None:
-    """The second asker is served what the first was, as an answer or as events; after an ingest it is made anew."""
+    """The second asker is served what the first was, whole or as events; in a chat and after an ingest it is anew."""
     engine = ScriptedEngine(SAID)
     running = serve_home(engine=engine)
     text = "Backup handbook\n\nThe nightly backup starts at 02:30 and keeps fourteen generations.\n"
@@ -38,6 +38,10 @@ def test_requests_share_answers_until_a_new_version(serve_home: Callable[..., Ru
     assert len(engine.prompts) == 1
     talk = {"question": ENGLISH, "history": [{"role": "user", "content": "Hello, I ask about the backup."}]}
     assert not running.client.post("/ask", json=talk).json()["usage"]["cached"]
+    chat = {"model": "default", "messages": [{"role": "user", "content": ENGLISH}]}
+    before = len(engine.prompts)
+    assert running.client.post("/v1/chat/completions", json=chat).status_code == 200
+    assert len(engine.prompts) == before + 1
     ingest(running, tmp_path / "documents", "extra.txt", "The canteen opens at noon.\n")
     renewed = running.client.post("/ask", json={"question": ENGLISH}).json()
     assert renewed["version"] > first["version"]
