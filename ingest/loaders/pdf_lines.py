@@ -22,6 +22,9 @@ _DIVIDED = re.compile("[\ufffe\x02]")
 _COMPATIBLE = re.compile("[\ufb00-\ufb06\u2f00-\u2fdf\u2e80-\u2eff\uf900-\ufaff]")
 
 
+_BETWEEN = re.compile(r"(?<=\S)\s+(?=\S)")
+# Times the size of the type: gaps between words are narrower even in stretched lines, and columns of a display wider.
+_WIDE_GAP = 1.5
 _USUAL_SIZE = 10.0  # points; where a font does not tell its size
 
 
@@ -30,7 +33,8 @@ class Line:
     """One printed line. Lengths are in points, `y` is the base line and grows upwards, `size` is the font's.
 
     Lines without geometry (from pypdf) have their columns as lengths and a `size` of 2. `divided` tells that the
-    line ends within a word, whose hyphen has been taken off.
+    line ends within a word, whose hyphen has been taken off; `spread`, that wide gaps part it, as in the row of a
+    table.
     """
 
     text: str
@@ -39,6 +43,7 @@ class Line:
     y: float
     size: float
     divided: bool = False
+    spread: bool = False
 
 
 def open_pdf(data: bytes, passwords: Sequence[str] = ()) -> Any:
@@ -132,7 +137,23 @@ def _place(
     end = _turned(box, rotation)[1]
     if start >= end:
         start = end - width(text) * size / 2
-    return Line(text, start, end, y, size, divided)
+    # Text without gaps is hardly wider than this, so most lines need no closer look.
+    wide = end - start > 0.47 * size * width(text)
+    spread = wide and _is_spread(textpage, position, raw, size, rotation, box)
+    return Line(text, start, end, y, size, divided, spread)
+
+
+def _is_spread(textpage: Any, position: int, raw: str, size: float, rotation: int, box: Any) -> bool:
+    """Tell whether a gap within a line is wider than any between words."""
+    for space in _BETWEEN.finditer(raw):
+        edges = []
+        for offset in (space.start() - 1, space.end()):
+            index = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, position + offset)
+            pdfium.FPDFText_GetLooseCharBox(textpage, index, box)
+            edges.append(_turned(box, rotation))
+        if edges[1][0] - edges[0][1] > _WIDE_GAP * size:
+            return True
+    return False
 
 
 def _turned(box: Any, rotation: int) -> tuple[float, float]:

@@ -138,7 +138,9 @@ def _continues(before: _Before, line: Line, pitch: float, new_page: bool) -> boo
     previous = before.line
     if previous.divided:
         return True
-    if begins_item(line.text) or not _same_style(previous, line):
+    if begins_item(line.text) or not _same_style(previous, line) or line.spread:
+        return False
+    if previous.spread and line.left < previous.left + 1.5 * line.size:  # the next row, not more of the last cell
         return False
     step = previous.y - line.y
     new_column = step < -pitch
