@@ -2,7 +2,7 @@
 
 Its attention and feed-forward weights are zero, so each token is told by the one before it alone: what the server
 answers can be checked word by word, while tokenizer, chat template and generation are the server's own. The command
-needs the extra `transformers[serving]`, which is in no extra of ours: it adds the `openai` package.
+needs `transformers[serving]`; what that adds to our own extras is the `openai` package, which is in `dev`.
 """
 
 from __future__ import annotations
