@@ -12,6 +12,6 @@ What to read for what:
   versions, publishing, segments, rollback, admission, originals, lock (the commit protocol); reading, vouching
   (opening a version); verify (verify_*), findings, repair, maintenance (checks and care); transfer, backup, sealed
   (export and import).
-- search: question, index_view, closeness, fusion, hits, confidence_features; reranking, bge_reranker,
+- search: question, index_view, closeness, fusion, hits, copies, confidence_features; reranking, bge_reranker,
   reranker_directory.
 """

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from indexes.copies import copy_form
 from indexes.records import Hit
 from indexes.rows import StoredChunk
-from indexes.text import fold
 
 # A joined hit holds at most this many characters: about three chunks of the default size.
 _LONGEST = 1200
@@ -26,16 +26,16 @@ class Scored:
 def ranked_hits(scored: Iterable[Scored], top_k: int) -> tuple[Hit, ...]:
     """Return at most `top_k` hits, best first; equal scores in the order of chunk ids.
 
-    A passage whose folded text is that of a better one is dropped. One that overlaps a better one of its document is
-    joined to it while both hold at most 1,200 characters: the hit keeps the scores and the chunk id of the better, and
-    its text is still exactly `text[start:end]` of the document.
+    A passage that says the same as a better one (`copies.copy_form`) is dropped. One that overlaps a better one of its
+    document is joined to it while both hold at most 1,200 characters: the hit keeps the scores and the chunk id of the
+    better, and its text is still exactly `text[start:end]` of the document.
     """
     hits: list[Hit] = []
     seen: set[str] = set()
     for item in sorted(scored, key=lambda item: (-item.score, item.stored.chunk.chunk_id)):
         if len(hits) == top_k:
             break
-        form = fold(item.stored.chunk.text)
+        form = copy_form(item.stored.chunk.text)
         if form in seen:
             continue
         seen.add(form)

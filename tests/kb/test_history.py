@@ -34,3 +34,18 @@ def test_english_pronouns_point_back() -> None:
 def test_without_history_nothing_is_added() -> None:
     """A first question is searched as it is, however short."""
     assert retrieval_query("多高？", ()) == "多高？"
+
+
+@pytest.mark.parametrize(
+    ("asked", "question", "query"),
+    [
+        (["年休假有几天？"], "病假呢？", "病假呢？"),
+        (["病假需要什么证明？"], "那婚假呢？", "那婚假呢？ 需要 证明"),
+        (["年休假有几天？", "病假呢？"], "由谁批准？", "由谁批准？ 病假"),
+        (["机房的灭火系统多久检测一次？"], "报告呢？", "报告呢？ 机房的灭火系统 检测一次"),
+        (["东犬灯塔建于哪一年？"], "它们呢？", "它们呢？ 东犬灯塔建于"),
+    ],
+)
+def test_one_thing_takes_the_place_of_another_of_its_kind(asked: list[str], question: str, query: str) -> None:
+    """What is asked about instead drives out what was asked about before, and only that."""
+    assert retrieval_query(question, [Message("user", text) for text in asked]) == query
