@@ -108,6 +108,7 @@ def test_incremental_equals_rebuild(rounds: list[list[Step]]) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(STEPS, min_size=1, max_size=6))
 def test_incremental_equals_rebuild_often(rounds: list[list[Step]]) -> None:
