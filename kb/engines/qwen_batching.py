@@ -44,6 +44,10 @@ class Loop(Protocol):
         """Yield what has happened, waiting for it at most so long."""
         ...
 
+    def steps(self) -> int:
+        """Return how many steps were made: a long prompt takes many before its first token."""
+        ...
+
     def failure(self) -> str | None:
         """Return why the loop is dead, None while it lives."""
         ...
@@ -62,7 +66,7 @@ class _Running:
 class Batching:
     """Hands requests to a loop in the order of asking, at most `slots` at a time, so that its memory always suffices.
 
-    A loop that dies, or says nothing for `stall_seconds` while it has work, takes down the requests that it held; the
+    A loop that dies, or makes no step for `stall_seconds` while it has work, takes down the requests that it held; the
     next is answered by a new loop. Requests whose reader has gone are given up within a step.
     """
 
@@ -73,7 +77,7 @@ class Batching:
         vocabulary: int,
         slots: int,
         most_waiting: int,
-        stall_seconds: float = 120.0,
+        stall_seconds: float = 300.0,
     ) -> None:
         self.vocabulary = vocabulary
         self._make_loop = make_loop
@@ -85,7 +89,8 @@ class Batching:
         self._running: dict[str, _Running] = {}
         self._loop: Loop | None = None
         self._thread: threading.Thread | None = None
-        self._last_word = time.monotonic()
+        self._steps = 0
+        self._last_step = time.monotonic()
         self._count = 0
         self._closed = False
 
@@ -151,7 +156,7 @@ class Batching:
                 if self._loop is None:
                     self._loop = self._make_loop()
                 if not self._running:
-                    self._last_word = time.monotonic()
+                    self._last_step = time.monotonic()
                 self._running[name] = _Running(request)
                 self._loop.add(name, request.prompt, request.options)
             except Exception as error:  # a request that cannot be let in fails alone
@@ -170,7 +175,6 @@ class Batching:
         if self._loop is None or not self._running:
             return
         for said in self._loop.progress(_POLL_SECONDS):
-            self._last_word = time.monotonic()
             running = self._running.get(said.name)
             if running is None:
                 continue
@@ -184,9 +188,11 @@ class Batching:
     def _watch(self) -> None:
         if self._loop is None:
             return
-        why = self._loop.failure()
-        if why is None and self._running and time.monotonic() - self._last_word > self._stall_seconds:
-            why = f"nothing came for {self._stall_seconds:g} s"
+        why, steps = self._loop.failure(), self._loop.steps()
+        if steps != self._steps:
+            self._steps, self._last_step = steps, time.monotonic()
+        if why is None and self._running and time.monotonic() - self._last_step > self._stall_seconds:
+            why = f"it made no step for {self._stall_seconds:g} s"
         if why is not None:
             self._fail(why)
 

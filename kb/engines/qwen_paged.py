@@ -92,6 +92,10 @@ class PagedLoop:
         except queue.Empty:
             return
 
+    def steps(self) -> int:
+        """Return how many steps were made; none while the cache is made."""
+        return int(getattr(self._manager, "current_batch", 0))
+
     def failure(self) -> str | None:
         """Return why the loop is dead, None while it lives."""
         error = self._manager.background_thread_status.fatal_error

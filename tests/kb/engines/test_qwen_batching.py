@@ -30,6 +30,7 @@ class SmallLoop:
         self.cancelled: list[int] = []
         self.most_held = 0
         self.dead: str | None = None
+        self.made = 0
         self.stopped = False
         self.said: queue.SimpleQueue[Progress] = queue.SimpleQueue()
 
@@ -44,6 +45,7 @@ class SmallLoop:
         self.cancelled.append(self.held.pop(name)[0])
 
     def step(self) -> None:
+        self.made += 1
         for name, (first, tokens, most) in list(self.held.items()):
             tokens.append(first)
             finished = len(tokens) >= most
@@ -56,6 +58,9 @@ class SmallLoop:
             yield self.said.get(timeout=seconds)
         except queue.Empty:
             return
+
+    def steps(self) -> int:
+        return self.made
 
     def failure(self) -> str | None:
         return self.dead
@@ -175,17 +180,49 @@ def test_a_dead_loop_takes_only_what_it_held(bench: Bench) -> None:
     assert first.order == [1, 2]
 
 
-def test_a_silent_loop_is_given_up() -> None:
-    """A loop that has work and says nothing for the stall time is taken for dead; an idle one is not."""
-    bench = Bench(stall_seconds=0.3)
+class Clock:
+    """Stands for the module `time`: goes on only when it is told to."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    stopped = Clock()
+    monkeypatch.setattr("kb.engines.qwen_batching.time", stopped)
+    return stopped
+
+
+def test_a_silent_loop_is_given_up(clock: Clock) -> None:
+    """A loop that has work and makes no step for the stall time is taken for dead; an idle one is not."""
+    bench = Bench(stall_seconds=10.0)
     silent = bench.ask(1)
-    with pytest.raises(EngineUnavailableError, match=r"nothing came for 0\.3 s"):
+    bench.held(1)
+    clock.now += 11
+    with pytest.raises(EngineUnavailableError, match=r"no step for 10 s"):
         list(silent.tokens())
-    assert bench.loops[0].stopped
-    time.sleep(0.4)
-    again = bench.ask(2, tokens=1)
-    assert bench.run(again) == [2]
+    bench.until(lambda: bench.loops[0].stopped)
+    assert bench.run(bench.ask(2, tokens=1)) == [2]
+    clock.now += 1000
+    assert bench.run(bench.ask(3, tokens=1)) == [3]
     assert len(bench.loops) == 2
+    bench.batching.close()
+
+
+def test_a_long_prompt_is_no_stall(clock: Clock) -> None:
+    """Steps without a word, as reading a long prompt takes, keep a loop alive for longer than the stall time."""
+    bench = Bench(stall_seconds=10.0)
+    request = bench.ask(1, tokens=1)
+    bench.held(1)
+    for _ in range(5):
+        bench.loop.made += 1
+        bench.until(lambda: bench.batching._steps == bench.loop.made)
+        clock.now += 9
+    assert bench.run(request) == [1]
+    assert len(bench.loops) == 1
     bench.batching.close()
 
 
