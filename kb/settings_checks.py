@@ -148,6 +148,8 @@ def _check_address(url: str, where: str) -> None:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        # urlsplit drops tabs and line breaks without a word.
+        valid = valid and url.isprintable() and " " not in url
         secret = parts.username is not None
     except ValueError:
         valid = secret = False

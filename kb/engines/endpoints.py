@@ -33,7 +33,8 @@ class Endpoint:
 
     def __init__(self, address: ServerAddress) -> None:
         parts = urlsplit(address.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or not _has_sound_port(parts):
+        readable = address.base_url.isprintable() and " " not in address.base_url
+        if parts.scheme not in ("http", "https") or not parts.hostname or not _has_sound_port(parts) or not readable:
             raise ConfigurationError("engine.base_url must be an address such as http://127.0.0.1:8000/v1")
         if parts.username is not None or parts.password is not None:
             raise ConfigurationError("engine.base_url must not hold a password: name a variable in engine.api_key_env")

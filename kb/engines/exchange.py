@@ -91,6 +91,9 @@ class Exchange:
         error: Exception | None = None
         try:
             self._post()
+        except UnicodeError as raised:
+            # A host name with a part that is too long or empty fails where it is looked up.
+            error = httpx.ConnectError(f"no such host name: {raised}")
         except Exception as raised:  # raised on the reader's side
             error = raised
         finally:

@@ -50,10 +50,14 @@ class Inquiry:
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, Any]:
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         headers = self._headers if body is None else {**self._headers, "content-type": "application/json"}
-        with (
-            self._client() as client,
-            client.stream(method, self._root + path, content=data, headers=headers) as response,
-        ):
+        try:
+            return self._answer(method, self._root + path, data, headers)
+        except UnicodeError as error:
+            # A host name with a part that is too long or empty fails where it is looked up.
+            raise httpx.ConnectError(f"no such host name: {error}") from error
+
+    def _answer(self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, Any]:
+        with self._client() as client, client.stream(method, url, content=data, headers=headers) as response:
             if response.status_code != httpx.codes.OK:
                 return response.status_code, None
             held = b""

@@ -81,6 +81,8 @@ def test_an_engine_is_changed_by_two_variables() -> None:
         ("[x", "kb.toml: "),
         ('[engine]\nname = "openai"', "engine.base_url is not set"),
         ('[engine]\nname = "qwen"', "engine.model is not set"),
+        ('[engine]\nbase_url = "http://a b/v1"', "engine.base_url: must be an http or https address"),
+        ('[engine]\nbase_url = "http://a\\tb/v1"', "engine.base_url: must be an http or https address"),
         ('[engine]\nendpoints = ["ftp://x"]', "engine.endpoints: must be an http or https address"),
         ('[engine]\nendpoints = ["http://u:hidden@x"]', "must not hold a user name or password"),
         ('[engine]\nendpoints = [{base_url = "http://x", api_key_env = "sk-1"}]', "engine.endpoints.0.api_key_env"),

@@ -315,6 +315,15 @@ def test_no_server() -> None:
     assert time.monotonic() - begin < 30
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 300])
+@pytest.mark.usefixtures("short_pauses")
+def test_no_such_host(host: str) -> None:
+    """A name that is none is a server that is not there."""
+    for dialect in ("auto", "vllm"):
+        with pytest.raises(EngineUnavailableError, match="no connection"):
+            ask(OpenAIEngine([ServerAddress(f"http://{host}/v1", "m", dialect)]), text="长" * 800)
+
+
 def test_silent_server(serve: Serve) -> None:
     """Silence before or within an answer ends after the read limit, and is not repeated."""
 
@@ -444,6 +453,8 @@ def test_lone_surrogates_are_sent_as_marks(serve: Serve) -> None:
         ("http://host/v1", {"dialect": "klingon"}),
         ("http://host/v1", {"api_key": "键\n"}),
         ("http://host:notaport/v1", {}),
+        ("http://ho st/v1", {}),
+        ("http://host\t/v1", {}),
     ],
 )
 def test_wrong_settings(base_url: str, changes: dict[str, Any]) -> None:
