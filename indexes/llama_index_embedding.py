@@ -39,6 +39,8 @@ _NO_IDENTITY = frozenset(
         "keep_alive",
     }
 )
+# Shorter arguments are words that errors are made of; keys are longer.
+_SHORTEST_SECRET, _LONGEST_MESSAGE = 8, 300
 _PROBE = "知识库 knowledge base"
 
 
@@ -127,7 +129,7 @@ class LlamaIndexEmbedder:
                 found = getattr(embedding, method)(argument)
                 vectors = np.array(found if count is not None else [found], dtype=np.float32)
             except Exception as error:  # whatever a foreign model or its server meets
-                raise EngineUnavailableError(f"{self._path}: {_one_line(error)}") from error
+                raise EngineUnavailableError(f"{self._path}: {self._told(error)}") from error
         if vectors.ndim != 2 or len(vectors) != (1 if count is None else count) or not vectors.shape[1]:
             raise EngineUnavailableError(f"{self._path} gave an array of shape {vectors.shape} for {count or 1} texts")
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -135,6 +137,14 @@ class LlamaIndexEmbedder:
             raise EngineUnavailableError(f"{self._path} gave vectors that are zero or not finite")
         unit: Vectors = vectors / norms
         return unit
+
+    def _told(self, error: Exception) -> str:
+        """Return what a foreign error says, in one line and without the arguments: a server may repeat the key."""
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        for value in self._arguments.values():
+            if isinstance(value, str) and len(value) >= _SHORTEST_SECRET:
+                said = said.replace(value, "********")
+        return said[:_LONGEST_MESSAGE]
 
     @cached_property
     def _embedding(self) -> _Embedding:
@@ -162,7 +172,3 @@ class LlamaIndexEmbedder:
     @cached_property
     def _counter(self) -> TokenCounter:
         return Utf8Tokens() if self._tokenizer is None else tokenizer_tokens(self._tokenizer)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -30,7 +30,7 @@ class HashedEmbedding(BaseEmbedding):  # type: ignore[misc]
 
     def _scaled(self, vector: Any) -> list[float]:
         if self.broken == "raises":
-            raise ConnectionError("the embedding server\nis away")
+            raise ConnectionError(f"the embedding server\nis away for {self.api_key}")
         if self.broken == "zero":
             return [0.0] * self.dimension
         if self.broken == "nan":

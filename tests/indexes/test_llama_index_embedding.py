@@ -79,8 +79,9 @@ def test_a_tokenizer_counts_exactly(tmp_path: Path) -> None:
 def test_a_broken_embedding_is_unavailable(broken: str, said: str) -> None:
     """Whatever a foreign embedding does wrong ends in one typed line, not in a broken index."""
     with pytest.raises(EngineUnavailableError, match=said) as caught:
-        made(broken=broken).embed_query("年假")
+        made(broken=broken, api_key="sk-hunter2").embed_query("年假")
     assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
