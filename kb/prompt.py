@@ -147,13 +147,15 @@ def _messages(
     """Return the system message, which is the same for every question, and one user message with all the rest."""
     instructions = _INSTRUCTIONS[language].format(refusal=refusal_text(language))
     asked = neutralise(question)
-    key = fence_key([question, *(passage.hit.text for passage in passages), *(turn.content for turn in turns)])
     parts = []
     if passages:
+        # Not of the question: a second one on the same passages begins alike, and engines keep what they have read.
+        key = fence_key([passage.hit.text for passage in passages])
         fenced = "\n".join(_fenced(passage, key) for passage in passages)
         parts.append(f"{_PASSAGES_TITLE[language]}\n{fenced}")
     if turns:
         names = _ROLES[language]
+        key = fence_key([question, *(passage.hit.text for passage in passages), *(turn.content for turn in turns)])
         spoken = "\n".join(f"{names[turn.role]}: {neutralise(turn.content)}" for turn in turns)
         parts.append(f"{_HISTORY_TITLE[language]}\n<history key={key}>\n{spoken}\n</history key={key}>")
     parts.append(f"{_QUESTION_TITLE[language]}{asked}")

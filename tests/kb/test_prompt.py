@@ -138,3 +138,13 @@ def test_neutral_text_holds_no_fence(text: str) -> None:
     assert "</" not in neutral
     assert "<|" not in neutral
     neutral.encode("utf-8")
+
+
+def test_questions_on_the_same_passages_begin_alike() -> None:
+    """All before the question is the same for the same passages, so that an engine need not read it again."""
+    hits = [hit_of("灯塔高三十米。"), hit_of("灯塔建于一九〇二年。")]
+    first, second = (prompt_of(question, hits).messages for question in ("灯塔多高？", "灯塔建于哪一年？"))
+    assert first[0] == second[0]
+    beginnings = {messages[1].content.rpartition("问题：")[0] for messages in (first, second)}
+    assert len(beginnings) == 1
+    assert "灯塔建于一九〇二年。" in beginnings.pop()
