@@ -92,6 +92,7 @@ class Batching:
         self._steps = 0
         self._last_step = time.monotonic()
         self._count = 0
+        self._put_back: Request | None = None
         self._closed = False
 
     def start(self, request: Request) -> None:
@@ -161,7 +162,14 @@ class Batching:
                 self._loop.add(name, request.prompt, request.options)
             except Exception as error:  # a request that cannot be let in fails alone
                 self._running.pop(name, None)
-                request.end(error)
+                if self._loop is None or self._loop.failure() is None or request is self._put_back:
+                    request.end(error)
+                    continue
+                # The loop died since it was looked at last; the next one takes this request, if it lives so long.
+                self._put_back = request
+                with self._changed:
+                    self._waiting.appendleft(request)
+                return
 
     def _give_up(self) -> None:
         for name, running in list(self._running.items()):

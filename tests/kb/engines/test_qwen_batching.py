@@ -235,6 +235,32 @@ def test_a_refused_request_fails_alone(bench: Bench) -> None:
     assert len(bench.loops) == 1
 
 
+def test_a_request_that_met_a_dead_loop_goes_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that dies right before it is handed a request costs that request nothing; one that always does, all."""
+    deaths = [1]
+    add = SmallLoop.add
+
+    def dying(self: SmallLoop, name: str, prompt: list[int], options: GenerationOptions) -> None:
+        if deaths:
+            if prompt[0] != 9:
+                deaths.pop()
+            self.dead = "it died"
+            raise EngineUnavailableError("takes no requests")
+        add(self, name, prompt, options)
+
+    monkeypatch.setattr(SmallLoop, "add", dying)
+    bench = Bench()
+    saved = bench.ask(1)
+    bench.held(1)
+    assert bench.run(saved) == [1, 1]
+    assert len(bench.loops) == 2
+    deaths.append(1)
+    with pytest.raises(EngineUnavailableError, match="takes no requests"):
+        list(bench.ask(9).tokens())
+    assert len(bench.loops) == 3
+    bench.batching.close()
+
+
 def test_a_loop_that_cannot_be_made_fails_the_request() -> None:
     """Where no loop can be made, as without memory, each request says why, and a later one tries again."""
     made: list[SmallLoop] = []
