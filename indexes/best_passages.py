@@ -17,7 +17,7 @@ Scores = NDArray[np.float64]
 K1: Final = 1.2
 B: Final = 0.75
 # The k-th best is looked for among so many passages of the rarest terms.
-_POOL: Final = 4096
+_POOL: Final = 1024
 # Terms are read together up to so many postings.
 _BATCH: Final = 32_768
 # Looking up one passage in a list of postings takes about as long as adding so many postings.
@@ -81,19 +81,15 @@ class PassageScorer:
         while term < places.size and bounds[term] >= threshold:
             end = term + max(1, int(np.searchsorted(np.cumsum(sizes[term:]), _BATCH, side="right")))
             if term:
-                # Any passages will do for a first bound on the k-th best; those that reach it give the k-th itself.
-                pool = pool if pool.size else self._distinct(_first(read, _POOL))
-                threshold = _kth_from(sums[pool[mask[pool]]], k, threshold)
-                pool = self._reaching(read, sums, threshold)
-                threshold = _kth_from(sums[pool[mask[pool]]], k, threshold)
+                threshold, pool = self._raised(threshold, pool, read, sums, k, mask)
                 if bounds[term] < threshold:
                     break
             self._add(places[term:end], weights[term:end], sums, read)
             term = end
+        if read and term == places.size:
+            threshold, pool = self._raised(threshold, pool, read, sums, k, mask)
         candidates = self._reaching(read, sums, threshold - float(bounds[term]))
         candidates = candidates[mask[candidates]]
-        if term == places.size:
-            candidates = candidates[sums[candidates] >= _kth_from(sums[candidates], k, threshold)]
         for later in range(term, places.size):
             if candidates.size * _LOOK_UP > sizes[later]:
                 self._add(places[later : later + 1], weights[later : later + 1], sums, read)
@@ -104,14 +100,25 @@ class PassageScorer:
             candidates = candidates[values >= threshold - bounds[later + 1]]
         return candidates, sums[candidates]
 
+    def _raised(
+        self, threshold: float, pool: Positions, read: list[Positions], sums: Scores, k: int, mask: Mask
+    ) -> tuple[float, Positions]:
+        """Return the k-th best sum so far, where it is over `threshold`, and the passages that reach it.
+
+        Any passages will do for a first bound on it: those of an earlier call, or some of the rarest terms.
+        """
+        pool = pool if pool.size else self._distinct(_first(read, _POOL))
+        threshold = _kth_from(sums[pool[mask[pool]]], k, threshold)
+        pool = self._reaching(read, sums, threshold)
+        return _kth_from(sums[pool[mask[pool]]], k, threshold), pool
+
     def _add(self, places: Positions, weights: Scores, sums: Scores, read: list[Positions]) -> None:
         """Add what each of these terms gives to every passage that holds it, term by term."""
-        lists = [self._segment.postings_of(place) for place in places.tolist()]
-        positions = np.concatenate([found for found, _ in lists], dtype=np.int64)
-        counts = np.concatenate([counted for _, counted in lists], dtype=np.float32)
-        each = np.repeat(weights.astype(np.float32), [found.size for found, _ in lists])
+        found, counts, sizes = self._segment.postings_of(places)
+        positions = found.astype(np.int64)
+        each = np.repeat(weights.astype(np.float32), sizes)
         read.append(positions)
-        np.add.at(sums, positions, self._impacts(counts, positions, each))
+        np.add.at(sums, positions, self._impacts(counts.astype(np.float32), positions, each))
 
     def _add_to(self, candidates: Positions, place: int, weight: float, sums: Scores) -> None:
         """Add what a term gives to those of `candidates`, ascending, that hold it."""

@@ -50,9 +50,8 @@ class IndexView:
             lowest = np.unique(np.concatenate([_up_to(segment.keywords.terms, limit) for segment in self.segments]))
             rare = lowest[self.keywords.holders(lowest) <= _SAMPLE_HOLDERS]
             for mask, segment in zip(chosen, self.segments, strict=True):
-                for place in segment.keywords.locate(rare):
-                    if place >= 0:
-                        mask[segment.keywords.postings_of(int(place))[0]] = True
+                places = segment.keywords.locate(rare)
+                mask[segment.keywords.postings_of(places[places >= 0])[0]] = True
                 mask &= segment.live
             total = sum(int(np.count_nonzero(mask)) for mask in chosen)
         return chosen

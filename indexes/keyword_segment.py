@@ -50,12 +50,11 @@ class _FileArray:
         self._descriptor = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._descriptor)
 
-    def part(self, begin: int, end: int) -> NDArray[Any]:
-        """Return the elements [begin, end). Raise DamagedError where the file has become shorter."""
-        return self.parts([(begin, end)])
-
     def parts(self, extents: Iterable[tuple[int, int]]) -> NDArray[Any]:
-        """Return the elements of several extents behind each other. Raise DamagedError as `part` does."""
+        """Return the elements of several extents [begin, end) behind each other.
+
+        Raise DamagedError where the file has become shorter.
+        """
         width, descriptor, offset = self._width, self._descriptor, self._begin
         contents, wanted = [], 0
         for begin, end in extents:
@@ -111,15 +110,24 @@ class KeywordSegment:
         places[places == self.terms.size] = 0
         return np.where(self.terms[places] == terms, places, -1).astype(np.int64)
 
-    def postings_of(self, place: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-        """Return the positions that hold the term at `place`, ascending, and how often each does, to go through all."""
-        if self._mapped["postings"].size <= _MAPPED_POSTINGS:
-            return self.mapped_postings_of(place)
-        begin, end = int(self.offsets[place]), int(self.offsets[place + 1])
-        return self._read["postings"].part(begin, end), self._read["counts"].part(begin, end)
+    def postings_of(self, places: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.int64]]:
+        """Return the positions that hold the terms at `places` (m,), how often each does, and how many each term has.
+
+        The positions ascend within a term; the terms come behind each other. To go through all of them.
+        """
+        begins, ends = self.offsets[places], self.offsets[places + 1]
+        extents = list(zip(begins.tolist(), ends.tolist(), strict=True))
+        if self._mapped["postings"].size <= _MAPPED_POSTINGS and extents:
+            positions, counts = (
+                np.concatenate([self._mapped[name][begin:end] for begin, end in extents])
+                for name in ("postings", "counts")
+            )
+        else:
+            positions, counts = (self._read[name].parts(extents) for name in ("postings", "counts"))
+        return positions, counts, ends - begins
 
     def mapped_postings_of(self, place: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-        """Return the same without reading it, to look a few positions up in a long list."""
+        """Return the same of one term without reading it, to look a few positions up in a long list."""
         extent = slice(int(self.offsets[place]), int(self.offsets[place + 1]))
         return self._mapped["postings"][extent], self._mapped["counts"][extent]
 

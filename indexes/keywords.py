@@ -123,7 +123,7 @@ class KeywordSearcher:
         segment, dead = self._segments[index], self._dead[index]
         positions, _ = segment.mapped_postings_of(place)
         if positions.size < _LOOK_UP * dead.size:
-            holders = int(np.count_nonzero(self._live[index][segment.postings_of(place)[0]]))
+            holders = int(np.count_nonzero(self._live[index][segment.postings_of(np.array([place]))[0]]))
         else:
             nearest = np.searchsorted(positions, dead).clip(max=positions.size - 1)
             holders = positions.size - int(np.count_nonzero(positions[nearest] == dead))
