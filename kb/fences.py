@@ -17,7 +17,7 @@ _SLASH: Final = r"(?:[/／∕⁄⧸\\＼]|&(?:amp;?)*(?:sol|#0*47|#x0*2f);?|%2f|
 # The same before something that could be a tag of ours, a closing tag, or a control token of a chat template
 # (`<|im_end|>`, `<s>`, `<think>`).
 _TAG = re.compile(
-    rf"{_LESS}(?=(?:{_SLASH}|{_LESS})*(?:[|｜¦∣│ǀ]|{_SLASH}|passage|document|history|question|sys|user|assistant|instruct"
+    rf"{_LESS}(?=(?:{_SLASH}|{_LESS}){{0,8}}(?:[|｜¦∣│ǀ]|{_SLASH}|passage|document|history|question|sys|user|assistant|instruct"
     r"|think|tool|bos|eos|pad|unk|mask|s(?:[>＞]|&gt|%3e)|start_?of|end_?of|begin_?of))"
 )
 _TOKEN = re.compile(r"\[(?=/?(?:inst|sys|availabletools|available_tools|toolcalls|tool_calls|tool_?results|img)\b)")

@@ -23,8 +23,14 @@ ENGLISH_VALUES: Final = {word: value for value, word in enumerate(_SMALL.split()
 ENGLISH_MULTIPLIERS: Final = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 
 
+# More characters or words than any number that means something is written with.
+_LONGEST: Final = 24
+
+
 def chinese_value(numeral: str) -> float | None:
     """Return the value of a Chinese numeral such as 两千五百万 or 三点五, or None where it is none (as 万 alone)."""
+    if len(numeral) > _LONGEST:
+        return None
     whole, point, decimals = numeral.partition("点")
     value = _chinese_integer(whole)
     if value is None or not point:
@@ -54,7 +60,10 @@ def _chinese_integer(numeral: str) -> int | None:
 def english_value(words: str) -> float | None:
     """Return the value of number words such as `twenty-one` or `three hundred and five`, None for `million` alone."""
     total = section = 0
-    for word in re.findall("[a-z]+", words):
+    found = re.findall("[a-z]+", words)
+    if len(found) > _LONGEST:
+        return None
+    for word in found:
         if word in ENGLISH_VALUES:
             section += ENGLISH_VALUES[word]
         elif word == "hundred":

@@ -3,11 +3,13 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from typing import cast
 
 import pytest
 
 from kb.answer import Answerer
+from kb.fences import neutralise
 from kb.payloads import answer_payload
 from kb.prompt import build_prompt
 from kb.records import Answer, DeltaEvent, DoneEvent, Message, Question
@@ -212,6 +214,14 @@ def test_citations_of_nothing_are_dropped() -> None:
     assert re.findall(r"\[\d+\]", answer.answer) == ["[1]"]
     assert [citation.quote for citation in answer.citations] == [passages_of(FACT)[0].hit.text]
     assert all(CANARY not in citation.quote + citation.title + citation.uri for citation in answer.citations)
+
+
+@pytest.mark.parametrize("unit", ["<", "</", "< / ", "&lt;", "[", "&amp;", "[INST", "<|"])
+def test_repeated_openings_cost_little(unit: str) -> None:
+    """A passage of nothing but openings is disarmed in time that grows with its length."""
+    started = time.process_time()
+    neutralise(unit * 20_000)
+    assert time.process_time() - started < 10
 
 
 def test_the_web_page_shows_answers_as_text() -> None:

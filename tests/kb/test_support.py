@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -114,6 +115,23 @@ def test_word_for_word_is_supported() -> None:
     assert judge("不能 没有, 100%", "……不能没有，100％……").reason == "verbatim"
 
 
+@pytest.mark.parametrize("unit", ["一百万", "我们", "甲乙丙", "not ", "a b ", "不是", "3.", "可能", "1/2 "])
+def test_a_model_that_repeats_itself_is_judged_soon(unit: str) -> None:
+    """A sentence without end costs little to judge, whatever it repeats."""
+    started = time.process_time()
+    judge(unit * 700, unit[:-1] * 900)
+    judge((unit * 100)[:100], (unit[::-1] * 400)[:900])
+    assert time.process_time() - started < 10
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=60), st.text(max_size=120))
+def test_any_sentence_can_be_judged(claim: str, evidence: str) -> None:
+    """Whatever stands in claim and evidence there is a verdict, and each sentence bears itself out."""
+    assert 0 <= judge(claim, evidence).overlap <= 1
+    assert not any(character.isalnum() for character in claim) or judge(claim, claim).verdict == "supported"
+
+
 PARAPHRASES = [
     ("张三在上海长大。", "张三在北京出生，在上海长大。"),
     ("赵鹏在2009年入选国家队。", "赵鹏（1983年出生）是一名足球运动员，在2009年入选国家队。"),
@@ -162,6 +180,12 @@ def test_units_of_another_measure_or_currency_do_not_agree() -> None:
     assert missing_number("30 weeks", "30天")
     assert not missing_number("三种", "3个")
     assert not missing_number("3 days", "3天")
+
+
+@pytest.mark.parametrize("text", ["一百万" * 5000, "9" * 5000, "million " * 5000, "twenty-one " * 3000, "一" * 9000])
+def test_numerals_without_end_are_read(text: str) -> None:
+    """What goes on for ever is no number, and costs no error."""
+    assert len(numbers_in(text)) <= 5000
 
 
 @settings(max_examples=200)
