@@ -37,9 +37,9 @@ class KeywordEntry:
 def write_keywords(folder: Path, entries: Iterable[KeywordEntry]) -> None:
     """Write the keyword files of `entries`, in their order, into the existing `folder`.
 
-    Batches of about half a million characters are inverted one by one, then all of them joined over one range of term ids
-    after the other, so memory grows with the numbers of passages and distinct terms and not with the text. The caller
-    makes the files durable.
+    Batches of about half a million characters are inverted one by one, then all of them joined over one range of term
+    ids after the other, so memory grows with the numbers of passages and distinct terms and not with the text. The
+    caller makes the files durable.
     """
     with tempfile.TemporaryDirectory(dir=folder, prefix=".batches-") as path, ScratchColumns(Path(path)) as scratch:
         batches = [_invert(scratch, batch) for batch in _batches(entries)]
