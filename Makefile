@@ -23,7 +23,7 @@ $(VENV)/base.stamp: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/test.stamp: $(VENV)/base.stamp
 	@echo "Installing what the tests need (torch and transformers among it: this takes a few minutes) ..." >&2
-	@$(PIP) -e '.[dev,local,llama-index,office,eval]'
+	@$(PIP) -e '.[dev,local,llama-index,office,ocr,eval]'
 	@touch $@
 
 demo: $(VENV)/base.stamp  ## ingest the sample documents, ask, show a cited answer and a refusal

@@ -47,6 +47,8 @@ def _engine() -> Any:
     """Return the recogniser; its models come with the package."""
     try:
         from rapidocr_onnxruntime import RapidOCR
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise DocumentError("unsupported", "reading scans needs the ocr extra: pip install 'qwen-kb[ocr]'") from error
+    except ImportError as error:  # its opencv needs a graphics library, which servers often lack
+        raise DocumentError("unsupported", f"reading scans cannot start: {error} (Debian: apt install libgl1)") from error
     return RapidOCR(intra_op_num_threads=1, inter_op_num_threads=1)

@@ -12,7 +12,7 @@ from ingest.sources import walk
 from ingest.workers import LoaderPool
 from tests.ingest import bad_inputs
 
-pytest.importorskip("rapidocr_onnxruntime", reason="needs the ocr extra")
+pytest.importorskip("rapidocr_onnxruntime", reason="needs the ocr extra, and libgl1", exc_type=ImportError)
 _CHINESE = ["第一章 安装说明", "本系统支持离线安装和在线安装两种方式，", "请在安装之前备份重要的数据。"]
 _ENGLISH = "The server restarts every night at two."
 
