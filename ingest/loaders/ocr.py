@@ -50,5 +50,6 @@ def _engine() -> Any:
     except ModuleNotFoundError as error:
         raise DocumentError("unsupported", "reading scans needs the ocr extra: pip install 'qwen-kb[ocr]'") from error
     except ImportError as error:  # its opencv needs a graphics library, which servers often lack
-        raise DocumentError("unsupported", f"reading scans cannot start: {error} (Debian: apt install libgl1)") from error
+        detail = f"reading scans cannot start: {error} (on Debian: apt install libgl1)"
+        raise DocumentError("unsupported", detail) from error
     return RapidOCR(intra_op_num_threads=1, inter_op_num_threads=1)
