@@ -1,4 +1,4 @@
-"""Kinds of vector index: `python -m benchmarks.vectors [--count 200000 1000000] [--write]`.
+"""Kinds of vector index: `python -m benchmarks.vectors [--count 100000 1000000] [--write]`.
 
 Recall@10 against exact search, milliseconds a question on one thread, seconds to build and MiB, for `hash` vectors of
 synthetic Chinese passages with questions about them, and for vectors shaped as trained models give them (512
@@ -35,7 +35,7 @@ BLOCK = 10_000
 TRAINED_ON = 50_000
 PROBES = (16, 64, 128)
 # Its lists take minutes to find for more, and what it finds at this size decided against it.
-IVF_UP_TO = 200_000
+IVF_UP_TO = 100_000
 
 Vectors = NDArray[np.float32]
 Search = Callable[[Vectors], NDArray[np.int64]]
@@ -129,7 +129,7 @@ def inverted_file(exact: Path, count: int, flat: VectorSegment) -> tuple[Any, fl
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, nargs="+", default=[200_000, 1_000_000])
+    parser.add_argument("--count", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--write", action="store_true", help="add to the committed results")
     options = parser.parse_args()
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
