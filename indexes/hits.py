@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from indexes.copies import copy_form
 from indexes.records import Hit
@@ -13,8 +14,7 @@ from indexes.rows import StoredChunk
 _LONGEST = 1200
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """A passage with its scores, all in [0, 1], higher is better."""
 
     stored: StoredChunk

@@ -59,17 +59,21 @@ class QuestionTerms:
         seconds = follows[kept] + 1
         bigrams = bigram_ids(pieces.ids[seconds - 1], pieces.ids[seconds])
         columns = np.searchsorted(terms, bigrams).clip(max=max(terms.size - 1, 0))
+        unit_columns = np.searchsorted(terms, unit_ids)
+        special = pieces.kinds[first] != IDEOGRAPH
+        single = np.zeros(terms.size, dtype=np.bool_)
+        single[unit_columns] = ~special
         holders = keywords.holders(terms)
         return cls(
             terms=terms,
-            weights=_weights(keywords.count, holders, np.isin(terms, pieces.ids[pieces.kinds == IDEOGRAPH])),
+            weights=_weights(keywords.count, holders, single),
             seen=holders > 0,
             unit_ids=unit_ids,
-            unit_columns=np.searchsorted(terms, unit_ids),
+            unit_columns=unit_columns,
             pair_keys=pair_keys,
             pair_places=seconds,
             pair_columns=np.where(pieces.adjoins[seconds], columns, -1),
-            special=pieces.kinds[first] != IDEOGRAPH,
+            special=special,
             says_something=cut.has_subject and _says_something(pieces),
         )
 

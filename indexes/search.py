@@ -155,7 +155,7 @@ def _nearest(view: IndexView, vector: Vectors, k: int, admitted: Masks | None) -
 def _cosines(view: IndexView, vector: Vectors, places: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
     pairs = np.array(places, dtype=np.int64)
     cosines = np.empty(len(pairs), dtype=np.float32)
-    for index in np.unique(pairs[:, 0]):
+    for index in {segment for segment, _ in places}:
         chosen = pairs[:, 0] == index
         cosines[chosen] = view.segments[index].vectors.scores(vector, pairs[chosen, 1])
     return cosines
