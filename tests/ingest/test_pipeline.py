@@ -21,16 +21,12 @@ from ingest.stopping import IngestInterrupted
 from ingest.workers import LoaderPool
 from tests.fakes.counting import CountingEmbedder
 from tests.ingest.library import Library, sentences, splitter_for
+from tests.processes import children_of
 
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
     return Library(tmp_path)
-
-
-def children() -> set[str]:
-    """Return the processes that this one has started and that still run."""
-    return set(Path(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text().split())
 
 
 def state_of(folder: Path) -> dict[Path, int]:
@@ -315,7 +311,7 @@ def test_cancel(tmp_path: Path) -> None:
     library = Library(tmp_path, embedder, workers=2)
     for number in range(40):
         library.write(f"{number:02}.txt", sentences(f"第{number}类采购", 60))
-    before = children()
+    before = children_of()
     cancel = threading.Event()
     cancelled_at = 0.0
 
@@ -332,7 +328,7 @@ def test_cancel(tmp_path: Path) -> None:
         library.ingest(cancel=cancel)
     assert time.monotonic() - cancelled_at < 2.0
     thread.join()
-    assert children() <= before
+    assert children_of() <= before
     report = caught.value.report
     assert report is not None
     done = len(library.documents())

@@ -19,9 +19,11 @@ from ingest import process_stock
 from ingest.framing import answer_of, loaded_of
 from ingest.records import Loaded, LoadOutcome, SourceItem
 from ingest.sources import walk
+from ingest.worker_process import WorkerProcess
 from ingest.workers import LoaderPool
 from tests.ingest import bad_inputs
 from tests.ingest.misbehaving_server import serving
+from tests.processes import children_of, is_running
 
 MEBIBYTE = 1 << 20
 
@@ -37,25 +39,10 @@ def _items(folder: Path) -> list[SourceItem]:
     return [item for item in walk(folder) if isinstance(item, SourceItem)]
 
 
-def _children(process: int | None = None) -> set[int]:
-    """Return the process ids of the living children of a process (this one)."""
-    found: set[int] = set()
-    for file in Path(f"/proc/{process or os.getpid()}/task").glob("*/children"):
-        found.update(int(child) for child in file.read_text().split())
-    return {child for child in found if _is_alive(child)}
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def _gone_within(processes: set[int], seconds: float) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if not any(map(_is_alive, processes)):
+        if not any(map(is_running, processes)):
             return True
         time.sleep(0.02)
     return False
@@ -80,7 +67,7 @@ def make_this_process_large() -> None:
 
 def test_documents_come_out_with_hash_original_and_text(folder: Path) -> None:
     """Every item gives one outcome; processes are reused and end with the pool."""
-    before = _children()
+    before = children_of()
     with LoaderPool(2) as pool:
         found = _by_name(pool.load_all(_items(folder)))
         assert len(found) == 6
@@ -90,23 +77,23 @@ def test_documents_come_out_with_hash_original_and_text(folder: Path) -> None:
             assert outcome.loaded is not None and outcome.loaded.text == f"第{number}个文件的内容。"
             assert outcome.original == data and outcome.content_hash == hashlib.sha256(data).hexdigest()
             assert outcome.error is None and outcome.seconds > 0
-        assert 1 <= len(_children() - before) <= 2
+        assert 1 <= len(children_of() - before) <= 2
         # A process is started when work waits for it: how many there are hangs on how fast the first one is.
         assert len(list(pool.load_all(_items(folder)))) == 6
-        started = _children() - before
+        started = children_of() - before
         assert 1 <= len(started) <= 2
     assert _gone_within(started, 5)
 
 
 def test_one_process_reads_many_documents(folder: Path) -> None:
     """With one process allowed, all documents and a second round of them come from that process."""
-    before = _children()
+    before = children_of()
     with LoaderPool(1) as pool:
         assert len(_by_name(pool.load_all(_items(folder)))) == 6
-        first = _children() - before
+        first = children_of() - before
         assert len(first) == 1
         assert len(_by_name(pool.load_all(_items(folder)))) == 6
-        assert _children() - before == first
+        assert children_of() - before == first
 
 
 def test_bad_documents_cost_only_themselves(folder: Path) -> None:
@@ -126,7 +113,7 @@ def test_bad_documents_cost_only_themselves(folder: Path) -> None:
 
 def test_a_process_that_hangs_is_killed_and_replaced(folder: Path) -> None:
     """Past its time a document is given up with `timeout`; the next one gets a fresh process."""
-    before = _children()
+    before = children_of()
     items = _items(folder)[:3]
 
     def feed() -> Iterator[SourceItem]:
@@ -134,12 +121,12 @@ def test_a_process_that_hangs_is_killed_and_replaced(folder: Path) -> None:
         while not got:
             time.sleep(0.01)
         time.sleep(0.1)
-        for child in _children() - before:
+        for child in children_of() - before:
             os.kill(child, signal.SIGSTOP)
         yield from items[1:]
 
     got: list[LoadOutcome] = []
-    with LoaderPool(1, seconds=0.7) as pool:
+    with LoaderPool(1, seconds=2) as pool:
         got.extend(outcome for outcome in pool.load_all(_collected(feed(), got)))
     by_name = {outcome.item.uri[-5:]: outcome for outcome in got}
     assert by_name["1.txt"].error is not None and by_name["1.txt"].error.reason == "timeout"
@@ -154,11 +141,11 @@ def test_a_process_that_dies_takes_one_document_with_it(folder: Path) -> None:
     """A crash in a parser is told with its signal, however large this process is; everything else is read."""
     make_this_process_large()
     _slow(folder)
-    before = _children()
+    before = children_of()
 
     def shoot() -> None:
         time.sleep(0.8)
-        for child in _children() - before:
+        for child in children_of() - before:
             os.kill(child, signal.SIGSEGV)
 
     slow = [item for item in _items(folder) if item.uri.endswith("slow.pdf")]
@@ -173,37 +160,41 @@ def test_a_process_that_dies_takes_one_document_with_it(folder: Path) -> None:
 
 def test_an_idle_process_that_died_is_not_used(folder: Path) -> None:
     """Between two documents the system may kill a process; no document is lost by that."""
-    before = _children()
+    before = children_of()
     with LoaderPool(1) as pool:
         list(pool.load_all(_items(folder)[:1]))
-        for child in _children() - before:
+        for child in children_of() - before:
             os.kill(child, signal.SIGKILL)
         assert all(outcome.loaded for outcome in pool.load_all(_items(folder)))
 
 
 def test_processes_are_recycled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After so many documents a process makes way for a fresh one, and its leaks with it."""
+    started: list[WorkerProcess] = []
+
+    def start(memory_bytes: int, answer_bytes: int) -> WorkerProcess:
+        started.append(WorkerProcess(memory_bytes, answer_bytes))
+        return started[-1]
+
     monkeypatch.setattr(process_stock, "_RECYCLE_AFTER", 2)
-    before = _children()
-    seen: set[int] = set()
+    monkeypatch.setattr(process_stock, "WorkerProcess", start)
     with LoaderPool(1) as pool:
-        for outcome in pool.load_all(_items(folder)):
-            assert outcome.loaded is not None
-            seen |= _children() - before
-    assert len(seen) >= 2
+        assert all(outcome.loaded is not None for outcome in pool.load_all(_items(folder)))
+        assert [process.documents for process in started] == [2, 2, 2]
+        assert not any(process.is_alive for process in started)
 
 
 def test_close_ends_everything_within_two_seconds(folder: Path) -> None:
     """Closing from another thread, as Ctrl-C does, kills what is being read and says so to who waits."""
     _slow(folder)
-    before = _children()
+    before = children_of()
     pool = LoaderPool(2)
     threading.Timer(0.8, pool.close).start()
     begun = time.monotonic()
     with pytest.raises(KBError, match="closed"):
         list(pool.load_all(_items(folder)))
     assert time.monotonic() - begun < 2.8
-    assert _gone_within(_children() - before, 1)
+    assert _gone_within(children_of() - before, 1)
     with pytest.raises(KBError):
         list(pool.load_all(_items(folder)))
 
@@ -211,14 +202,14 @@ def test_close_ends_everything_within_two_seconds(folder: Path) -> None:
 def test_leaving_the_iteration_early_kills_what_is_at_work(folder: Path) -> None:
     """Who stops taking outcomes leaves no process busy behind; the pool can be used again."""
     _slow(folder, "0.pdf")
-    before = _children()
+    before = children_of()
     with LoaderPool(2) as pool:
         outcomes = pool.load_all(_items(folder))
         next(outcomes)
         begun = time.monotonic()
         outcomes.close()  # type: ignore[attr-defined]
         assert time.monotonic() - begun < 2
-        assert len(_children() - before) <= 1
+        assert len(children_of() - before) <= 1
         assert len(list(pool.load_all(_items(folder)[1:]))) == 6
 
 
@@ -240,7 +231,7 @@ def test_children_die_with_a_killed_parent(folder: Path, delay: float) -> None:
     try:
         assert parent.stdout is not None and parent.stdout.readline() == "ready\n"
         time.sleep(0.3 if delay else 0.0)
-        children = _children(parent.pid)
+        children = children_of(parent.pid)
         assert len(children) == 1
     finally:
         parent.kill()
@@ -253,11 +244,11 @@ def test_children_get_no_files_and_no_secrets_and_have_limits(folder: Path, monk
     """The lock of the writer and the keys in the environment stay with the parent; memory and files are bounded."""
     monkeypatch.setenv("KB_SERVE__API_KEY", "topsecret")
     lock = folder / "LOCK"
-    before = _children()
+    before = children_of()
     with lock.open("w") as held, LoaderPool(1, memory_bytes=256 * MEBIBYTE) as pool:
         os.set_inheritable(held.fileno(), True)
         next(iter(pool.load_all(_items(folder)[:1])))
-        (child,) = _children() - before
+        (child,) = children_of() - before
         files = {os.readlink(file) for file in Path(f"/proc/{child}/fd").iterdir()}
         assert str(lock) not in files
         assert b"topsecret" not in Path(f"/proc/{child}/environ").read_bytes()

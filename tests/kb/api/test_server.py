@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.kb.api.serving import ENGLISH
+from tests.processes import children_of
 
 KB = [sys.executable, "-m", "kb"]
 
@@ -134,11 +135,7 @@ def test_serves_new_versions_of_other_processes_and_ends_on_sigterm(process: Pro
 
 def workers_of(process_id: int) -> list[int]:
     """Return the server processes below a `kb serve`."""
-    children = Path(f"/proc/{process_id}/task/{process_id}/children")
-    if not children.exists():
-        pytest.skip("needs /proc")
-    found = [int(child) for child in children.read_text().split()]
-    return [child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in children_of(process_id) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def test_several_workers_share_a_port_and_end_together(home: Path) -> None:
