@@ -17,9 +17,6 @@ is mapped; the units of a passage and, in a large segment, whole lists of postin
 
 from __future__ import annotations
 
-import os
-import weakref
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.errors import DamagedError
+from indexes.file_array import FileArray
 from indexes.keyword_writer import FILES
 
 Ids = NDArray[np.uint64]
@@ -36,40 +34,10 @@ _ONLY_READ = ("units", "unit_flags")
 _MAPPED_POSTINGS = 1 << 24
 
 
-class _FileArray:
-    """A one-dimensional NumPy file of which parts are read as they are asked for. Safe to share between threads."""
-
-    def __init__(self, path: Path) -> None:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        self.size = int(mapped.size)
-        self._dtype = mapped.dtype
-        self._width = int(mapped.dtype.itemsize)
-        self._begin = int(mapped.offset)
-        self._path = path
-        # Kept open, for gc may remove the name, and closed with this object.
-        self._descriptor = os.open(path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._descriptor)
-
-    def parts(self, extents: Iterable[tuple[int, int]]) -> NDArray[Any]:
-        """Return the elements of several extents [begin, end) behind each other.
-
-        Raise DamagedError where the file has become shorter.
-        """
-        width, descriptor, offset = self._width, self._descriptor, self._begin
-        contents, wanted = [], 0
-        for begin, end in extents:
-            contents.append(os.pread(descriptor, (end - begin) * width, offset + begin * width))
-            wanted += (end - begin) * width
-        content = b"".join(contents)
-        if len(content) != wanted:
-            raise DamagedError(f"{self._path} is cut short: run `kb verify`")
-        return np.frombuffer(content, dtype=self._dtype)
-
-
 class KeywordSegment:
     """A folder of keyword files opened for searching."""
 
-    def __init__(self, mapped: dict[str, NDArray[Any]], read: dict[str, _FileArray]) -> None:
+    def __init__(self, mapped: dict[str, NDArray[Any]], read: dict[str, FileArray]) -> None:
         self.terms: Ids = mapped["terms"]
         self.offsets: NDArray[np.int64] = mapped["offsets"]
         self.lengths: NDArray[np.uint32] = mapped["lengths"]
@@ -82,7 +50,7 @@ class KeywordSegment:
         """Open the files in `folder`. DamagedError where one is missing, cut short or inconsistent."""
         try:
             mapped = {name: _map(folder / f"{name}.npy") for name in FILES if name not in _ONLY_READ}
-            read = {name: _FileArray(folder / f"{name}.npy") for name in _READ}
+            read = {name: FileArray.npy(folder / f"{name}.npy") for name in _READ}
         except (OSError, ValueError) as error:
             raise DamagedError(f"the keyword files in {folder} cannot be opened: run `kb verify`") from error
         segment = cls(mapped, read)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from indexes.coarse_vectors import CoarseVectors
 from indexes.errors import DamagedError, KBError, UsageError
+from indexes.file_array import FileArray
 
 if TYPE_CHECKING:
     from indexes.embedding import Vectors
@@ -19,6 +20,8 @@ Halves = NDArray[np.float16]
 
 # As many passages as this are searched exactly in about 2 ms; the coarse index is quicker from here on.
 COARSE_FROM = 50_000
+# In a file of so many vectors, single ones are read: a place touched in a mapped file counts as 64 KiB of memory.
+READ_FROM = 50_000
 # How many of the coarse index's best are looked at exactly: with 200 for 10, 0.997 or more of the exact best are
 # among them (docs/decisions/0008-vectors.md).
 _RESCORED = 200
@@ -85,8 +88,9 @@ def read_at(path: Path, dimension: int, count: int, positions: NDArray[np.int64]
 class VectorSegment:
     """A vector file opened for searching. Only open files whose hash the manifest vouches for."""
 
-    def __init__(self, index: Any, coarse: CoarseVectors | None = None) -> None:
+    def __init__(self, index: Any, halves: FileArray | None = None, coarse: CoarseVectors | None = None) -> None:
         self._index = index
+        self._halves = halves
         self._coarse = coarse
 
     @classmethod
@@ -96,9 +100,14 @@ class VectorSegment:
 
         try:
             index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as error:
+            count, dimension = int(index.ntotal), int(index.d)
+            halves = None
+            if count >= READ_FROM:
+                begin = path.stat().st_size - count * dimension * 2
+                halves = FileArray(path, np.dtype("<f2"), begin, count * dimension)
+        except (RuntimeError, OSError) as error:
             raise DamagedError(f"the vector file {path} cannot be opened: run `kb verify`") from error
-        return cls(index, CoarseVectors.open(coarse, int(index.ntotal)) if coarse is not None else None)
+        return cls(index, halves, CoarseVectors.open(coarse, count) if coarse is not None else None)
 
     @property
     def count(self) -> int:
@@ -142,6 +151,10 @@ class VectorSegment:
         """Return the vectors (m, dimension) at `positions` (m,), at half precision."""
         if not positions.size:
             return np.empty((0, self.dimension), dtype=np.float32)
+        if self._halves is not None:
+            begins = positions.astype(np.int64) * self.dimension
+            read = self._halves.parts(zip(begins.tolist(), (begins + self.dimension).tolist(), strict=True))
+            return read.reshape(-1, self.dimension).astype(np.float32)
         found: Vectors = self._index.reconstruct_batch(np.ascontiguousarray(positions, dtype=np.int64))
         return found
 
