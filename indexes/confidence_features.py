@@ -59,7 +59,7 @@ def confidence_features(
     order: NDArray[np.int64],
     keyword: NDArray[np.float64],
     bm25: NDArray[np.float64],
-    cosines: NDArray[np.float32],
+    cosines: NDArray[np.float64],
     deviations: NDArray[np.float64],
     trust: float,
 ) -> ConfidenceFeatures:

@@ -31,18 +31,18 @@ class Background:
     count: int
 
     @classmethod
-    def of(cls, cosines: NDArray[np.float32], count: int) -> Background:
+    def of(cls, cosines: Scores, count: int) -> Background:
         """Take median and median deviation of a sample's cosines: the few passages that do answer do not shift them."""
         if not cosines.size:
             return cls(0.0, _SPREAD_FLOOR, count)
-        values = cosines.astype(np.float64).round(6)
+        values = cosines.round(9)
         middle = _median(values)
         # 1.4826 makes the median deviation of a normal distribution its standard deviation.
         return cls(middle, 1.4826 * _median(np.abs(values - middle)) + _SPREAD_FLOOR, count)
 
-    def deviations(self, cosines: NDArray[np.float32]) -> Scores:
+    def deviations(self, cosines: Scores) -> Scores:
         """Return how many spreads each cosine lies above the middle."""
-        deviations: Scores = (cosines.astype(np.float64) - self.middle) / self.spread
+        deviations: Scores = (cosines - self.middle) / self.spread
         return deviations
 
 

@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.embedding import Vectors
 from indexes.keywords import KeywordSearcher
 from indexes.snapshot import Snapshot
 from indexes.term_ids import Ids
@@ -27,7 +26,7 @@ class IndexView:
         self.starts = np.cumsum([0, *(segment.live.size for segment in self.segments)])
 
     @cached_property
-    def sample(self) -> Vectors:
+    def sample(self) -> NDArray[np.float64]:
         """Vectors (s, dimension) of about 256 live passages, or of all where there are fewer.
 
         Drawn by content (the passages that hold the terms with the lowest ids, which are hashes), so that it does not
@@ -37,7 +36,7 @@ class IndexView:
             segment.vectors.vectors(np.flatnonzero(chosen))
             for segment, chosen in zip(self.segments, self._sampled(), strict=True)
         ]
-        return np.concatenate(parts) if parts else np.empty((0, 1), dtype=np.float32)
+        return np.concatenate(parts).astype(np.float64) if parts else np.empty((0, 1))
 
     def _sampled(self) -> list[NDArray[np.bool_]]:
         if self.count <= _SAMPLE:

@@ -100,8 +100,10 @@ class Searcher:
         closeness = measure(question, passages, _near(stored))
         bm25 = (bm25 / ((K1 + 1) * question.weights.sum())).clip(0, 1)
         keyword = _keyword_scores(bm25, closeness)
-        cosines = _cosines(view, vector, places)
-        background = Background.of(view.sample @ vector, view.count)
+        # In double precision: single sums hang on where a row stands in its segment, and with them the last digit.
+        exact = vector.astype(np.float64)
+        cosines = _cosines(view, exact, places)
+        background = Background.of(view.sample @ exact, view.count)
         deviations = background.deviations(cosines)
         trusted = trust(keyword, deviations, view.count)
         # Rounded so that equal evidence is equal, however the passages are spread over segments.
@@ -152,13 +154,13 @@ def _nearest(view: IndexView, vector: Vectors, k: int, admitted: Masks | None) -
     return [(segment, position) for _, segment, position in sorted(found)[:k]]
 
 
-def _cosines(view: IndexView, vector: Vectors, places: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
+def _cosines(view: IndexView, vector: NDArray[np.float64], places: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
     pairs = np.array(places, dtype=np.int64)
-    cosines = np.empty(len(pairs), dtype=np.float32)
+    cosines = np.empty(len(pairs), dtype=np.float64)
     for index in {segment for segment, _ in places}:
         chosen = pairs[:, 0] == index
-        cosines[chosen] = view.segments[index].vectors.scores(vector, pairs[chosen, 1])
-    return cosines
+        cosines[chosen] = view.segments[index].vectors.vectors(pairs[chosen, 1]).astype(np.float64) @ vector
+    return cosines.round(9)
 
 
 def _near(stored: Sequence[StoredChunk]) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from indexes.records import Chunk, Hit
@@ -97,6 +97,7 @@ def compare(folder: Path, rounds: list[list[Step]]) -> None:
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@example([[("write", "乙.md", "a.txt", 1)], [("write", "a.txt", "休假", 8)]])
 @given(st.lists(STEPS, min_size=1, max_size=3))
 def test_incremental_equals_rebuild(rounds: list[list[Step]]) -> None:
     """After any adding, changing, renaming, breaking and deleting, documents and hits are those of a new build."""
