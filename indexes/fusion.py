@@ -20,6 +20,8 @@ _AGREEMENT_FROM, _AGREEMENT_FULL = 1.0, 3.0
 _PEAK_FROM, _PEAK_FULL = 0.75, 2.25
 # Keyword search is weak where its best passage holds less than this of the question.
 _WEAK_UNDER = 0.6
+# Keyword scores this close are equal: the last digits are rounding.
+_ALIKE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,12 @@ def trust(keyword: Scores, deviations: Scores, count: int) -> float:
     """
     if not keyword.size:
         return 0.0
-    best = int(np.argmax(keyword))
-    strength = float(keyword[best])
+    strength = float(keyword.max())
     if strength <= 0:
         return 1.0
-    agreement = _ramp(float(deviations[best]), _AGREEMENT_FROM, _AGREEMENT_FULL)
+    # Several passages may be best alike: which of them stands first hangs on their segments.
+    best = float(deviations[keyword >= strength - _ALIKE].max())
+    agreement = _ramp(best, _AGREEMENT_FROM, _AGREEMENT_FULL)
     expected = math.sqrt(2 * math.log(max(count, 2)))
     peak = _ramp(float(deviations.max()) - expected, _PEAK_FROM, _PEAK_FULL)
     return max(agreement, peak * max(0.0, 1 - strength / _WEAK_UNDER))

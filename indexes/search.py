@@ -108,7 +108,7 @@ class Searcher:
         trusted = trust(keyword, deviations, view.count)
         # Rounded so that equal evidence is equal, however the passages are spread over segments.
         fused = fuse(keyword, deviations, self.embedder.fusion_weight * trusted).round(6)
-        order = np.argsort(-fused, kind="stable")
+        order = _ranked(fused, bm25, stored)
         features = confidence_features(question, closeness, order, keyword, bm25, cosines, deviations, trusted)
         if self.reranking is not None:
             fused, judged = self.reranking.apply(query, stored, fused)
@@ -152,6 +152,13 @@ def _nearest(view: IndexView, vector: Vectors, k: int, admitted: Masks | None) -
         positions, cosines = segment.vectors.search(vector, k, mask)
         found += [(-float(cosine), index, int(position)) for position, cosine in zip(positions, cosines, strict=True)]
     return [(segment, position) for _, segment, position in sorted(found)[:k]]
+
+
+def _ranked(fused: NDArray[np.float64], bm25: NDArray[np.float64], stored: Sequence[StoredChunk]) -> NDArray[np.int64]:
+    """Return the places of passages, best first; equal ones by BM25, then by document and place in it."""
+    scores = list(zip((-fused).tolist(), (-bm25.round(9)).tolist(), strict=True))
+    order = sorted(range(len(stored)), key=lambda n: (*scores[n], stored[n].uri, stored[n].chunk.ordinal))
+    return np.array(order, dtype=np.int64)
 
 
 def _cosines(view: IndexView, vector: NDArray[np.float64], places: Sequence[tuple[int, int]]) -> NDArray[np.float64]:

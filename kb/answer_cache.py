@@ -81,7 +81,9 @@ def cache_key(
         version=version,
         question=normalised(question),
         filters=json.dumps(filters, sort_keys=True, ensure_ascii=False, default=str),
-        passages=_digest(f"{hit.document_id} {hit.start} {hit.end} {hit.title} {hit.heading}" for hit in passages),
+        passages=_digest(
+            f"{hit.document_id} {hit.start} {hit.end} {hit.title} {hit.heading} {hit.text}" for hit in passages
+        ),
         history=_digest(f"{message.role} {message.content}" for message in history),
         engine=_Same(engine),
         options=options,

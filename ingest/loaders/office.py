@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import io
+import zlib
 from types import ModuleType
 from typing import Any
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 from indexes.errors import DocumentError
 from ingest.loaders.archive import opened
@@ -57,6 +59,15 @@ def library(name: str) -> ModuleType:
         raise DocumentError(
             "unsupported", f"reading it needs the package {name.partition('.')[0]}: pip install 'qwen-kb[office]'"
         ) from error
+
+
+def has_properties(data: bytes) -> bool:
+    """Return whether an office file says what it is; where it does not, its library invents a title and a date."""
+    try:
+        with ZipFile(io.BytesIO(data)) as archive:
+            return b"core-properties" in (member(archive, "_rels/.rels") or b"")
+    except (BadZipFile, OSError, ValueError, zlib.error):
+        return False
 
 
 def facts_of(properties: Any) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from indexes.errors import DocumentError
 from ingest.loaders.archive import check_office_xml, opened
 from ingest.loaders.cleaning import clean, one_line
-from ingest.loaders.office import damaged, facts_of, library
+from ingest.loaders.office import damaged, facts_of, has_properties, library
 from ingest.loaders.outline import Block
 from ingest.loaders.paged import build_pages
 from ingest.loaders.table import lines_of_table
@@ -28,8 +28,9 @@ def load_slides(data: bytes, name: str) -> Loaded:
     try:
         presentation = library("pptx").Presentation(io.BytesIO(data))
         pages = [(number, list(_blocks(slide))) for number, slide in enumerate(presentation.slides, start=1)]
-        facts = facts_of(presentation.core_properties)
-        title = one_line(presentation.core_properties.title or "")
+        described = has_properties(data)
+        facts = facts_of(presentation.core_properties) if described else {}
+        title = one_line(presentation.core_properties.title or "") if described else ""
     except DocumentError:
         raise
     except Exception as error:  # whatever the library meets in a file that is not as it should be

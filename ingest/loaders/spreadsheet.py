@@ -10,7 +10,7 @@ from typing import Any
 from indexes.errors import DocumentError
 from ingest.loaders.archive import check_office_xml, opened
 from ingest.loaders.cleaning import clean, one_line
-from ingest.loaders.office import damaged, facts_of, library
+from ingest.loaders.office import damaged, facts_of, has_properties, library
 from ingest.loaders.outline import Block
 from ingest.loaders.paged import build_pages
 from ingest.loaders.table import lines_of_rows
@@ -40,8 +40,9 @@ def load_spreadsheet(data: bytes, name: str) -> Loaded:
             blocks = list(_tables(_rows(sheet)))
             if blocks:
                 pages.append((number, [Block(title, 1), *blocks]))
-        facts = facts_of(workbook.properties)
-        title = one_line(workbook.properties.title or "")
+        described = has_properties(data)
+        facts = facts_of(workbook.properties) if described else {}
+        title = one_line(workbook.properties.title or "") if described else ""
     except DocumentError:
         raise
     except Exception as error:  # whatever the library meets in a file that is not as it should be

@@ -15,7 +15,7 @@ from typing import Any
 from indexes.errors import DocumentError
 from ingest.loaders.archive import check_office_xml, opened, parsed
 from ingest.loaders.cleaning import clean, one_line
-from ingest.loaders.office import damaged, facts_of, library
+from ingest.loaders.office import damaged, facts_of, has_properties, library
 from ingest.loaders.outline import Block, build
 from ingest.loaders.table import lines_of_table
 from ingest.loaders.word_numbering import Numbering
@@ -41,8 +41,9 @@ def load_word(data: bytes, name: str) -> Loaded:
         document = library("docx").Document(io.BytesIO(data))
         reader = _Reader(document)
         blocks = list(reader.blocks(document.element.body))
-        facts = facts_of(document.core_properties)
-        title = one_line(document.core_properties.title or "")
+        described = has_properties(data)
+        facts = facts_of(document.core_properties) if described else {}
+        title = one_line(document.core_properties.title or "") if described else ""
     except DocumentError:
         raise
     except Exception as error:  # whatever the library meets in a file that is not as it should be

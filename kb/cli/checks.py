@@ -8,14 +8,15 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from indexes.errors import ConfigurationError, KBError
+from indexes.errors import ConfigurationError, EngineUnavailableError, KBError
 
 if TYPE_CHECKING:
+    from kb.engines.endpoints import ServerAddress
     from kb.settings import Settings
 
 _LEAST_FREE = 1 << 30
@@ -132,11 +133,26 @@ def _engine_detail(settings: Settings) -> str:
         place = resolve_model(engine.model, "engine", settings.models.offline, folder)
         return f"qwen, {place}; {_memory(place, settings)}"
     if engine.name == "openai":
-        from kb.cli.probes import about
         from kb.making import server_addresses
 
-        return f"openai at {'; '.join(about(address, engine.ca_file) for address in server_addresses(engine))}"
+        return f"openai at {_servers(server_addresses(engine), engine.ca_file)}"
     return "extractive, needs no model"
+
+
+def _servers(addresses: Sequence[ServerAddress], ca_file: str) -> str:
+    """Describe each configured server, those that do not answer too; raise where none does."""
+    from kb.cli.probes import about
+
+    said, dead = [], []
+    for address in addresses:
+        try:
+            said.append(about(address, ca_file))
+        except EngineUnavailableError as error:
+            said.append(f"{address.base_url}: DOES NOT ANSWER ({error})")
+            dead.append(error)
+    if len(dead) == len(said):
+        raise dead[0] if len(dead) == 1 else EngineUnavailableError("; ".join(map(str, dead)))
+    return "; ".join(said)
 
 
 def _memory(place: Path, settings: Settings) -> str:

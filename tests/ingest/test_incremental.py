@@ -98,6 +98,7 @@ def compare(folder: Path, rounds: list[list[Step]]) -> None:
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @example([[("write", "乙.md", "a.txt", 1)], [("write", "a.txt", "休假", 8)]])
+@example([[("write", "乙.md", "采购", 2)], [("write", "a.txt", "采购", 5)]])
 @given(st.lists(STEPS, min_size=1, max_size=3))
 def test_incremental_equals_rebuild(rounds: list[list[Step]]) -> None:
     """After any adding, changing, renaming, breaking and deleting, documents and hits are those of a new build."""
