@@ -117,6 +117,7 @@ class ReaderPool:
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._renewals = 0
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -126,6 +127,7 @@ class ReaderPool:
                 if self._closed:
                     raise KBError("this store is closed")
                 lent = self._idle.pop() if self._idle else None
+                renewals = self._renewals
             if lent is None:
                 lent = connect_reader(self.path)
             try:
@@ -134,10 +136,18 @@ class ReaderPool:
                 lent.close()
                 raise
             with self._lock:
-                if not self._closed and len(self._idle) < IDLE_READERS:
+                if not self._closed and renewals == self._renewals and len(self._idle) < IDLE_READERS:
                     self._idle.append(lent)
                     return
             lent.close()
+
+    def renew(self) -> None:
+        """Close the idle connections: the database at this path is another now."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._renewals += 1
+        for connection in idle:
+            connection.close()
 
     def close(self) -> None:
         """Close every idle connection; those that are lent close when they come back."""

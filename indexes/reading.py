@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +59,7 @@ class VersionReader:
         self._files: dict[str, OpenFiles] = {}
         self._withdrawn: set[tuple[str, int]] = set()  # segment and inode: a repaired segment has another inode
         self._refreshing = threading.Lock()
+        self._folder = _OpenFolder(root)
 
     def snapshot(self) -> Snapshot:
         """Return the newest good version; costs one stat where nothing was published since.
@@ -94,6 +97,11 @@ class VersionReader:
             return max((row.version for row in ledger.committed_versions(connection) if row.announced), default=0)
 
     def _refresh(self, before: _Opened | None) -> _Opened:
+        if self._folder.was_replaced():
+            logger.warning("%s was put in the place of another; opening it anew", self._root)
+            self._folder = _OpenFolder(self._root)
+            self._pool.renew()
+            self._files, self._withdrawn, before = {}, set(), None
         held = before.snapshot.version if before is not None else 0
         problem: DamagedError | EmbeddingMismatchError | None = None
         number = 0
@@ -192,3 +200,23 @@ class VersionReader:
         except OSError:
             return None
         return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+class _OpenFolder:
+    """The folder of a knowledge base, held open, so that another one of its name can be told from it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+        if os.name != "nt" and path.is_dir():
+            self._descriptor = os.open(path, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._descriptor)
+
+    def was_replaced(self) -> bool:
+        """Return whether another folder is there now, as after a restore; False while there is none."""
+        if self._descriptor is None:
+            return False
+        try:
+            return not os.path.samestat(self._path.stat(), os.fstat(self._descriptor))
+        except OSError:
+            return False

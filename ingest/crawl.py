@@ -69,6 +69,7 @@ class Crawl:
         self._sitemap = sitemap
         self._waiting: deque[tuple[str, int]] = deque()  # addresses, each with the links that led to it
         self._met: set[str] = set()  # addresses that were fetched or wait for it
+        self._redirects: dict[str, str] = {}
         self._contents: dict[str, str] = {}  # hash: the address that it was first met under
         self._requests = 0
         self._bytes = 0
@@ -155,11 +156,31 @@ class Crawl:
         """Visit next what a page redirects to, if it is on the site: a page is known by where it is in the end."""
         if site_of(location) != self._site:
             yield self._unavailable(url, "forbidden_link", f"redirected to another host: {location[:200]}"), []
+            return
+        self._redirects[url] = location
+        if self._leads_back(url):
+            error = DocumentError("fetch_failed", f"redirects in a circle: {location[:200]}")
+            if url in self._starts:
+                self.complete = False
+            if url in self._starts or self._known.page(url) is not None:
+                yield from self._failed(url, error, depth < self._limits.depth)
+            else:
+                yield self._problem(url, "skipped", error.reason, error.detail), []
         elif location not in self._met:
             self._met.add(location)
             self._waiting.appendleft((location, depth))
             if url in self._starts:
                 self._starts.append(location)
+
+    def _leads_back(self, url: str) -> bool:
+        """Return whether the redirects from `url` come back to it: such a page is there, but cannot be had now."""
+        passed, place = set[str](), self._redirects.get(url)
+        while place is not None and place not in passed:
+            if place == url:
+                return True
+            passed.add(place)
+            place = self._redirects.get(place)
+        return False
 
     def _unavailable(self, url: str, reason: str, detail: str) -> Problem:
         """Return that a page is not to be had: for a first page a failure, for others a notice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -327,3 +328,32 @@ def test_a_document_without_passages_is_kept(store: Store) -> None:
         assert writer.publish() == 1
     assert store.snapshot().document_count == 1 and store.snapshot().segments == ()
     assert store.verify().problems == []
+
+
+def test_another_knowledge_base_in_the_same_place_is_served(tmp_path: Path) -> None:
+    """A reader that stays open serves what was put in the place of its knowledge base, whatever number that has."""
+    path = tmp_path / "kb"
+    store = make_store(path)
+    for tag in "一二三":
+        with store.writer() as writer:
+            put(writer, "甲", text_of("甲", tag))
+            writer.publish()
+    reader = Store.open(path, embedding=EMBEDDING)
+    assert reader.snapshot().version == 3 and shown(reader.snapshot()) == {uri_of("甲"): text_of("甲", "三")}
+    store.close()
+    for tag in "四五":
+        other = make_store(tmp_path / "other")
+        with other.writer() as writer:
+            put(writer, "乙", text_of("乙", tag))
+            writer.publish()
+        other.close()
+        shutil.rmtree(path)
+        (tmp_path / "other").rename(path)
+        assert reader.snapshot().version == 1
+        assert shown(reader.snapshot()) == {uri_of("乙"): text_of("乙", tag)}
+        assert [row.uri for row in reader.documents()] == [uri_of("乙")]
+    with Store.open(path, embedding=EMBEDDING, splitter=SPLITTER).writer() as writer:
+        put(writer, "丙", text_of("丙", "六"))
+        writer.publish()
+    assert reader.snapshot().version == 2 and set(shown(reader.snapshot())) == {uri_of("乙"), uri_of("丙")}
+    reader.close()

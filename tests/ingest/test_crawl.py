@@ -282,6 +282,25 @@ def test_redirects_are_followed_on_the_host_only(served: Site, library: SiteLibr
         assert sorted(served.fetched(304)) == ["/home", "/new"]
 
 
+@pytest.mark.parametrize("by_way_of", ["/", "/login"])
+def test_a_circle_of_redirects_removes_nothing(served: Site, library: SiteLibrary, by_way_of: str) -> None:
+    """A site whose first page, or one inside, goes in a circle for once is not taken for an empty one."""
+    served.page("/", "首页", "a")
+    served.page("/a", "甲页", "b")
+    served.page("/b", "乙页")
+    assert library.visit(served, "/").added == 3
+    served.put("/", status=302, location=by_way_of)
+    served.put("/login", status=302, location="/")
+    report = library.visit(served, "/", prune=True)
+    assert report.removed == 0 and set(_failures(report).values()) == {"fetch_failed"}
+    assert library.pages(served) >= {"/", "/a", "/b"}
+    served.page("/", "首页", "a")
+    served.put("/a", status=302, location="/a")
+    report = library.visit(served, "/", prune=True)
+    assert (_failures(report), report.removed) == ({"a": "fetch_failed"}, 0)
+    assert library.pages(served) >= {"/", "/a", "/b"}
+
+
 def test_failures_of_pages(served: Site, library: SiteLibrary) -> None:
     """Dead links are notices; a page that fails keeps its earlier state and does not hide what it led to."""
     served.page("/", "首页", "dead", "image", "sick")
