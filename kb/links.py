@@ -40,9 +40,18 @@ _RUNNING = re.compile(r"^(?:javascript|vbscript|data|blob):", re.IGNORECASE)
 _TAG = re.compile(
     r"<(?=[\s/!]*(?:a|img|image|picture|iframe|frame|script|link|object|embed|video|audio|source|track|form|input"
     r"|button|meta|style|svg|math|base|portal|template|xml|doctype|body|html|head|applet|area|map|details|marquee)"
-    r"(?![\w-])|!--)",
+    r"(?![\w.-])|!--)",
     re.IGNORECASE,
 )
+# Without attributes these load and run nothing; in code they are headers and types.
+_PLAIN_TAG = re.compile(
+    r"<(?:map|object|math|template|source|track|area|portal|details|link|input|button)>?", re.IGNORECASE
+)
+# `http://` before a placeholder or a name in another script, and what then stands there up to the next space.
+_BARE_SCHEME = re.compile(rf"{_SCHEME}\Z", re.IGNORECASE)
+_SCHEME_ALONE = re.compile(rf"{_SCHEME}", re.IGNORECASE)
+_LONGEST_WHOLE: Final = 300
+_WHOLE = re.compile(r"[^\s，。；、！？）】》」』”’]{1,300}")
 _UNFINISHED_TAG = re.compile(r"<[\s/!]{0,4}[A-Za-z-]{0,12}\Z")
 _TARGET = re.compile(r"\]\(([^()\n]{0,2048})\)")
 _LONGEST_TARGET: Final = 2_100
@@ -60,8 +69,9 @@ class LinkGuard:
     `feed` returns what can be shown; `close` the rest. What comes out does not depend on how the text was cut.
     """
 
-    def __init__(self, sources: Iterable[str], language: Language) -> None:
-        """`sources` are the texts whose addresses may stand in the answer."""
+    def __init__(self, sources: Iterable[str], language: Language, *, quoting: bool = False) -> None:
+        """`sources` are the texts whose addresses may stand in the answer; a `quoting` answer is let through whole."""
+        self._quoting = quoting
         self._sources = tuple(sources)
         self._allowed = frozenset(address for text in self._sources for address in _addresses(text))
         self._note = REMOVED[language]
@@ -71,6 +81,8 @@ class LinkGuard:
 
     def feed(self, piece: str) -> str:
         """Take the next piece of text and return what is ready to be shown."""
+        if self._quoting:
+            return piece
         self._buffer += piece
         return self._drain(final=False)
 
@@ -110,12 +122,22 @@ class LinkGuard:
             if word.end() == len(buffer) and not final:
                 return None
             shown = self._checked(word[0])
+            if shown != word[0] and _BARE_SCHEME.search(word[0]):
+                whole = _WHOLE.match(buffer)
+                if whole is None or (whole.end() == len(buffer) < _LONGEST_WHOLE and not final):
+                    return None
+                if _SCHEME_ALONE.fullmatch(whole[0]) or (len(whole[0]) < _LONGEST_WHOLE and self._known(whole[0])):
+                    return word.end(), word[0]
             going_on = shown == word[0] and buffer[word.end() : word.end() + 1] in _GOING_ON and _is_address(shown)
             return word.end(), f"{shown} " if going_on and not self._known(buffer[: word.end() + 1]) else shown
         if first == "<":
             if _UNFINISHED_TAG.match(buffer) and not final:
                 return None
-            return 1, "‹" if _TAG.match(buffer) else first
+            tag = _PLAIN_TAG.match(buffer)
+            if tag is not None and tag.end() == len(buffer) and tag[0][-1] != ">" and not final:
+                return None
+            harmless = tag is not None and tag[0][-1] == ">" and self._known(tag[0])
+            return 1, "‹" if _TAG.match(buffer) and not harmless else first
         if first == "!":
             if _UNFINISHED_CITATION.match(buffer) and not final:
                 return None

@@ -123,3 +123,36 @@ def test_no_text_makes_a_link_of_its_own(pieces: list[str], size: int) -> None:
     for address in re.findall(r"https?://[^\s()<>\[\]`!]*", whole):
         assert address.rstrip(".,;:!?*_~|\\") == "https://ok.example/a"
     assert not re.search(r"<img|\]\(\s*(?:javascript|data|//)", whole)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "地址必须以 http:// 或 ftp:// 开头。",
+        "See http://<host>/debian for it.",
+        "打开 https://接口.example.com/文档 再登录。",
+        "It needs #include <map>, List<object> and <math.h>.",
+    ],
+)
+def test_what_the_sources_spell_out_stays(text: str) -> None:
+    """Schemes alone, placeholders, names in other scripts and types in code stay where a passage has the very same."""
+    for cut in range(1, 7):
+        guard = LinkGuard([text], "en")
+        pieces = [guard.feed(text[at : at + cut]) for at in range(0, len(text), cut)]
+        assert "".join(pieces) + guard.close() == text
+
+
+@pytest.mark.parametrize(
+    "text", ["See http://<host>/SECRET now", "打开 https://接口.example.com/SECRET 吧", "<map> <object>"]
+)
+def test_what_only_resembles_the_sources_does_not_stay(text: str) -> None:
+    """Another ending of the same address is another address, and a tag that no passage has is disarmed."""
+    guard = LinkGuard(["See http://<host>/debian", "https://接口.example.com/文档"], "en")
+    assert guard.feed(text) + guard.close() != text
+
+
+def test_a_quoting_answer_is_let_through() -> None:
+    """What only quotes stored text is not touched."""
+    text = "`<form>`, vec![1, 2, 3] and javascript:void(0)"
+    guard = LinkGuard([], "en", quoting=True)
+    assert guard.feed(text) + guard.close() == text
