@@ -22,10 +22,10 @@ Halves = NDArray[np.float16]
 COARSE_FROM = 50_000
 # In a file of so many vectors, single ones are read: a place touched in a mapped file counts as 64 KiB of memory.
 READ_FROM = 50_000
-# How many of the coarse index's best are looked at exactly: with 200 for 10, 0.98 or more of the exact best are among
-# them (docs/decisions/0008-vectors.md).
-_RESCORED = 200
-_RESCORED_PER_HIT = 20
+# How many of the coarse index's best are looked at exactly, and as many for each hit beyond ten: measured in
+# docs/decisions/0008-vectors.md.
+_RESCORED = 400
+_RESCORED_PER_HIT = 40
 # Where FAISS's file of a flat index holds the number of vectors; that of bytes stands just before the codes.
 _COUNT_AT = 8
 _BLOCK_ROWS = 4096
@@ -125,7 +125,7 @@ class VectorSegment:
         """Return positions (m,) and inner products (m,) of the best m <= k vectors, best first.
 
         `query` is one unit vector (dimension,). `live` (count,) admits positions; None admits all. With a coarse
-        index, and unless few positions are admitted, some 2 % of the best may be missed; the products are exact.
+        index, and unless few positions are admitted, a few in a hundred of the best may be missed; the products are exact.
         """
         self._check(query)
         admitted = self.count if live is None else int(np.count_nonzero(live))

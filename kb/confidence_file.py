@@ -14,6 +14,7 @@ from indexes import files
 from indexes.confidence_features import ConfidenceFeatures
 from indexes.errors import DamagedError
 from indexes.records import EmbeddingIdentity
+from indexes.store import Store
 from kb.confidence import Confidence
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,13 @@ def write_confidence(
     finally:
         files.remove_file(hidden)
     files.sync_folder(folder)
+
+
+def check_confidence(store: Store) -> None:
+    """Raise DamagedError where the confidence kept with a knowledge base is none: every question would fail on it."""
+    embedding = store.made_by()
+    if embedding is not None:
+        read_confidence(store.path, embedding)
 
 
 def read_confidence(folder: Path, embedding: EmbeddingIdentity, *, reranker: str = "") -> Confidence | None:

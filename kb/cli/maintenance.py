@@ -25,9 +25,15 @@ def verify(
 
     The versions are checked against the database as well. Damage is exit code 7.
     """
+    from kb.confidence_file import check_confidence
+
     with session.application(config) as application:
         store = application.store(kb)
         report = store.repair() if repair else store.verify()
+        try:
+            check_confidence(store)
+        except DamagedError as error:
+            report.problems.append(str(error))
         name = application.name(kb)
     if as_json:
         from kb.payloads import verify_payload

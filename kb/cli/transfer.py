@@ -25,9 +25,12 @@ def export(
     Everything is checked on the way: damage is exit code 7, and then nothing is written.
     """
     from indexes.transfer import export_store
+    from kb.confidence_file import check_confidence
 
     with session.application(config) as application:
-        done = export_store(application.store(kb), file.absolute(), _EXTRAS)
+        store = application.store(kb)
+        check_confidence(store)
+        done = export_store(store, file.absolute(), _EXTRAS)
         name = application.name(kb)
     if as_json:
         output.emit_json(

@@ -47,3 +47,15 @@ def test_exit_codes_tell_what_is_wrong(run: Run, filled: Path) -> None:
     assert run("status", "--kb", "copy").code == 4
     assert run("import", "base.kb", "--kb", "副本").code == 0
     assert run("verify", "--kb", "副本").code == 0
+
+
+def test_a_damaged_confidence_is_told_and_not_exported(run: Run, filled: Path, kb_home: Path) -> None:
+    """Where the fitted confidence cannot be read no question can be judged: verify and export say so."""
+    kept = kb_home / "default" / "confidence.json"
+    kept.write_text('{"version": 1}', encoding="utf-8")
+    checked = run("verify", "--json")
+    assert checked.code == 7 and any("confidence.json" in problem for problem in checked.json["problems"])
+    exported = run("export", "base.kb")
+    assert exported.code == 7 and "confidence.json" in exported.err and not Path("base.kb").exists()
+    kept.unlink()
+    assert run("verify").code == 0
