@@ -125,7 +125,7 @@ class VectorSegment:
         """Return positions (m,) and inner products (m,) of the best m <= k vectors, best first.
 
         `query` is one unit vector (dimension,). `live` (count,) admits positions; None admits all. With a coarse
-        index, and unless few positions are admitted, a few in a hundred of the best may be missed; the products are exact.
+        index, and unless few positions are admitted, a few in a hundred of the best may be missed; products are exact.
         """
         self._check(query)
         admitted = self.count if live is None else int(np.count_nonzero(live))
