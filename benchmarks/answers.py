@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.question_sets import DEFAULT_CORPUS, Asked, build_retriever, load_questions, missing
 from kb.answer import Answerer
-from kb.engines.extractive import ExtractiveEngine
-from kb.evaluation_metrics import without_marks
+from kb.engines.extractive.engine import ExtractiveEngine
+from kb.evaluation.metrics import without_marks
 from kb.records import Answer, Question
 
 

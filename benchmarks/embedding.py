@@ -25,14 +25,14 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from indexes.bge import BgeEmbedder
-from indexes.bge_directory import BgeDirectory
-from indexes.bge_prepare import prepare_model
-from indexes.bge_prepared import Prepared, prepared_folder
-from indexes.bge_runtime import Runtime, RuntimeName
+from indexes.embedders.bge import BgeEmbedder
+from indexes.embedders.bge_directory import BgeDirectory
+from indexes.embedders.bge_prepare import prepare_model
+from indexes.embedders.bge_prepared import Prepared, prepared_folder
+from indexes.embedders.bge_runtime import Runtime, RuntimeName
 from indexes.records import Document
-from ingest.embedding_text import embedding_text
 from ingest.splitter import ChineseTextSplitter
+from ingest.splitting.embedding_text import embedding_text
 from tests.tiny_bge import save_bge
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -27,9 +27,9 @@ from transformers.generation.streamers import BaseStreamer
 
 from benchmarks.random_qwen import ForcedModel, Forcing, Script, make_model, make_script
 from kb.engines.base import GenerationOptions
-from kb.engines.local_model import LocalModel
-from kb.engines.qwen_queue import OneAtATime
-from kb.engines.qwen_requests import Request
+from kb.engines.qwen.local_model import LocalModel
+from kb.engines.qwen.queue import OneAtATime
+from kb.engines.qwen.requests import Request
 
 _RESULTS = Path(__file__).parent / "results" / "engine.json"
 _SPAN = 24

@@ -19,9 +19,9 @@ import torch
 
 from benchmarks.random_qwen import make_model
 from kb.engines.base import GenerationOptions
-from kb.engines.qwen_batching import Batching
-from kb.engines.qwen_paged import PagedLoop
-from kb.engines.qwen_requests import Request, Runner
+from kb.engines.qwen.batching import Batching
+from kb.engines.qwen.paged import PagedLoop
+from kb.engines.qwen.requests import Request, Runner
 
 # Bytes a second that a card can read: batch 1 cannot be faster than this over the bytes of the weights.
 _BANDWIDTH: Final = {"H200": 4.8e12, "H100": 3.35e12, "A100": 2.04e12}

@@ -8,7 +8,7 @@ each, on features that may only raise the confidence. The point of refusal is ch
 which the mean over the sets of (unanswerable refused - answerable refused) is within 0.002 of its best, the one that
 refuses fewest; the bias is shifted so that it lies at 0.5. CMRC 2018 dev and DRCD dev take no part in the fit
 and are only reported on.
-`--write` replaces `kb/confidence_weights.py`.
+`--write` replaces `kb/confidence/weights.py`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from benchmarks.logistic import literal
 from benchmarks.question_sets import DEFAULT_CORPUS, TOP_K, Asked, build_retriever, load_questions, missing
-from indexes.hash_embedding import HashEmbedder
+from indexes.embedders.hash import HashEmbedder
 from indexes.search import Searcher
 from ingest.loaders.dispatch import load
-from kb.confidence_fit import RisingModel, fit_rising
+from kb.confidence.fit import RisingModel, fit_rising
 
 FITTED_ON = {"cmrc2018_trial": (1, 2, 3), "xquad.zh": (1, 2), "xquad.en": (1, 2)}
 REPORTED_ON = {"cmrc2018_dev": (7,), "drcd_dev": (7,)}
@@ -42,7 +42,7 @@ SMALL_QUESTIONS = 5
 # The everyday questions are few, and count as often as a set.
 EVERYDAY_REPEATS = 15
 TOLERANCE = 0.002
-TARGET = Path(__file__).resolve().parent.parent / "kb" / "confidence_weights.py"
+TARGET = Path(__file__).resolve().parent.parent / "kb" / "confidence" / "weights.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _source(hashed: RisingModel, words: RisingModel) -> str:
         return f"(\n{literal(model.names, model.weights)},\n{model.bias:.4f},\n)"
 
     return (
-        '"""Weights of `kb/confidence.py`. Written by `python -m benchmarks.fit_confidence --write`."""\n\n'
+        '"""Weights of `kb/confidence/estimate.py`. Written by `python -m benchmarks.fit_confidence --write`."""\n\n'
         "from __future__ import annotations\n\n"
         "from collections.abc import Mapping\n"
         "from typing import Final\n\n"

@@ -2,7 +2,7 @@
 
 A logistic regression (Newton's method, plain numpy) of "this sentence of the right paragraph holds an accepted answer"
 on the features of the sentence, over the passages that the real retriever finds. Fitted on CMRC 2018 trial and XQuAD in
-Chinese and English; no other set takes part. `--write` replaces `kb/engines/extractive_weights.py`.
+Chinese and English; no other set takes part. `--write` replaces `kb/engines/extractive/weights.py`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from benchmarks.logistic import fit_logistic, literal
 from benchmarks.question_sets import DEFAULT_CORPUS, build_retriever, load_questions
-from kb.engines.extractive_features import FEATURES, feature_rows
-from kb.engines.quotable import sentences_of
+from kb.engines.extractive.features import FEATURES, feature_rows
+from kb.engines.extractive.quotable import sentences_of
 from kb.records import Passage
 
 SETS = ("cmrc2018_trial", "xquad.zh", "xquad.en")
 PASSAGES = 4
 PASSAGE_CHARACTERS = 6_000
-TARGET = Path(__file__).resolve().parent.parent / "kb" / "engines" / "extractive_weights.py"
+TARGET = Path(__file__).resolve().parent.parent / "kb" / "engines" / "extractive" / "weights.py"
 
 
 def rows_of(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -26,12 +26,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.synthetic_text import passages, questions
-from indexes.hash_embedding import HashEmbedder
+from indexes.embedders.hash import HashEmbedder
 from indexes.records import Chunk, Document, SplitterIdentity, chunk_id_of, document_id_of
 from indexes.search import Searcher
+from indexes.storage.versions import SEGMENTS_NAME
+from indexes.storage.writer import Writer
 from indexes.store import Store
-from indexes.versions import SEGMENTS_NAME
-from indexes.writer import Writer
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "growth.json"

@@ -35,7 +35,7 @@ BOOK_PAGES = 251
 @contextmanager
 def pipeline(home: Path) -> Iterator[object]:
     """Yield a pipeline as the embedded profile has it."""
-    from indexes.hash_embedding import HashEmbedder
+    from indexes.embedders.hash import HashEmbedder
     from indexes.store import Store
     from ingest.pipeline import Pipeline
     from ingest.splitter import ChineseTextSplitter

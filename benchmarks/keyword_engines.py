@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.keywords import K1, B, KeywordEntry, KeywordSearcher, KeywordSegment, write_keywords
-from indexes.term_ids import Ids
-from indexes.text import terms
+from indexes.keywords.bm25 import K1, B, KeywordEntry, KeywordSearcher, KeywordSegment, write_keywords
+from indexes.text.matching import terms
+from indexes.text.term_ids import Ids
 
 Found = list[tuple[int, float]]
 Texts = Sequence[tuple[int, str]]
@@ -41,7 +41,7 @@ class KeywordEngine(Protocol):
 
 
 class Ours:
-    """Segments of `indexes.keywords`: the first, and one of what was added."""
+    """Segments of `indexes.keywords.bm25`: the first, and one of what was added."""
 
     can_grow = True
 

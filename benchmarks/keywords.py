@@ -24,8 +24,8 @@ import numpy as np
 
 from benchmarks.keyword_engines import ENGINES, Found, KeywordEngine
 from benchmarks.synthetic_text import passages, questions
-from indexes.term_ids import Ids
-from indexes.text import query_terms
+from indexes.text.matching import query_terms
+from indexes.text.term_ids import Ids
 
 RESULTS = Path(__file__).resolve().parent / "results" / "keywords.json"
 BEST = 30

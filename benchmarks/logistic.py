@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.logistic import fit_logistic
+from kb.confidence.logistic import fit_logistic
 
 __all__ = ["fit_logistic", "literal"]
 

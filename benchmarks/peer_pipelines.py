@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from indexes.hash_embedding import HashEmbedder
-from indexes.token_count import count_simple_tokens
+from indexes.embedders.hash import HashEmbedder
+from indexes.text.token_count import count_simple_tokens
 
 Ranker = Callable[[str], Sequence[int]]
 Build = Callable[[Sequence[str]], Ranker]

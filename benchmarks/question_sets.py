@@ -8,12 +8,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexes.embedders.hash import HashEmbedder
 from indexes.embedding import Embedder
-from indexes.hash_embedding import HashEmbedder
 from indexes.search import Searcher
 from indexes.store import Store
 from ingest.splitter import ChineseTextSplitter
-from kb.evaluation_base import fill, paragraph_document
+from kb.evaluation.base import fill, paragraph_document
 from kb.retriever import Retriever
 
 ROOT = Path(__file__).resolve().parent.parent

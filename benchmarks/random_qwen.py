@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, LogitsProcessor, Qwen2Config
 
-from kb.engines.local_model import LocalModel
+from kb.engines.qwen.local_model import LocalModel
 
 # From the config.json of each model: hidden, intermediate, layers, heads, key-value heads, vocabulary, tied embeddings.
 SHAPES: Final = {

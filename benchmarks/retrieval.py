@@ -21,13 +21,13 @@ import numpy as np
 import opencc
 
 from benchmarks.question_sets import DEFAULT_CORPUS, Asked, QuestionSet, build_retriever, load_questions, missing
-from indexes.hash_embedding import HashEmbedder
-from indexes.index_view import IndexView
-from indexes.keywords import K1, B
-from indexes.question import QuestionTerms
+from indexes.embedders.hash import HashEmbedder
+from indexes.keywords.bm25 import K1, B
+from indexes.ranking.index_view import IndexView
+from indexes.ranking.question import QuestionTerms
 from indexes.search import Searcher
-from indexes.snapshot import Snapshot
-from indexes.text import query_terms, terms
+from indexes.storage.snapshot import Snapshot
+from indexes.text.matching import query_terms, terms
 from tests.fakes.embedders import RandomEmbedder
 
 CHOOSING = ("cmrc2018_trial", "xquad.zh", "xquad.en")

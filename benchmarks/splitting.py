@@ -25,9 +25,9 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.node_parser.text.utils import split_by_regex, split_by_sentence_tokenizer
 
-from indexes.hash_embedding import HashEmbedder
-from ingest.sentences import sentence_spans
+from indexes.embedders.hash import HashEmbedder
 from ingest.splitter import ChineseTextSplitter
+from ingest.splitting.sentences import sentence_spans
 from tests.ingest.gold import Score, gold_items, score
 
 RESULTS = Path(__file__).resolve().parent / "results" / "splitting.json"

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.question_sets import load_questions
-from indexes.text import query_terms, terms
+from indexes.text.matching import query_terms, terms
 
 # Words that hold sentences together, most frequent first.
 _SPELT = """

@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.synthetic_text import passages, questions
-from indexes.coarse_vectors import sampled_positions, write_coarse
-from indexes.hash_embedding import HashEmbedder
-from indexes.vectors import VectorSegment, read_halves, write_vectors
+from indexes.embedders.hash import HashEmbedder
+from indexes.vectors.coarse import sampled_positions, write_coarse
+from indexes.vectors.flat import VectorSegment, read_halves, write_vectors
 
 RESULTS = Path(__file__).resolve().parent / "results" / "vectors.json"
 DIMENSION = 512

@@ -11,19 +11,19 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.closeness import Closeness, measure
-from indexes.confidence_features import ConfidenceFeatures, confidence_features
 from indexes.embedding import Embedder, Vectors
 from indexes.errors import EmbeddingMismatchError, UsageError
-from indexes.fusion import Background, fuse, trust
-from indexes.hits import Scored, ranked_hits
-from indexes.index_view import IndexView
-from indexes.keywords import K1
-from indexes.question import QuestionTerms
+from indexes.keywords.bm25 import K1
+from indexes.ranking.closeness import Closeness, measure
+from indexes.ranking.confidence_features import ConfidenceFeatures, confidence_features
+from indexes.ranking.fusion import Background, fuse, trust
+from indexes.ranking.hits import Scored, ranked_hits
+from indexes.ranking.index_view import IndexView
+from indexes.ranking.question import QuestionTerms
 from indexes.records import Hit
-from indexes.reranking import Reranking
+from indexes.rerankers.base import Reranking
 from indexes.rows import StoredChunk
-from indexes.snapshot import Snapshot
+from indexes.storage.snapshot import Snapshot
 
 __all__ = ["ConfidenceFeatures", "SearchOptions", "SearchResult", "Searcher"]
 

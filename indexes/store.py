@@ -7,12 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexes import ledger, listing
-from indexes.database import DATABASE_NAME, ReaderPool, connect_writer, is_made, transaction, typed_errors
 from indexes.errors import DamagedError, EmbeddingMismatchError, NotFoundError, unwritable
-from indexes.lock import writer_lock
-from indexes.originals import read_original
-from indexes.reading import VersionReader
 from indexes.records import EmbeddingIdentity, SplitterIdentity
 from indexes.rows import (
     DocumentRow,
@@ -25,10 +20,15 @@ from indexes.rows import (
     VerifyReport,
     VersionRow,
 )  # fmt: skip
-from indexes.segments import OpenSegment
-from indexes.snapshot import Snapshot
-from indexes.versions import CURRENT_NAME, make_folders
-from indexes.writer import YOUNG_SECONDS, Writer
+from indexes.storage import ledger, listing
+from indexes.storage.database import DATABASE_NAME, ReaderPool, connect_writer, is_made, transaction, typed_errors
+from indexes.storage.lock import writer_lock
+from indexes.storage.originals import read_original
+from indexes.storage.reading import VersionReader
+from indexes.storage.segments import OpenSegment
+from indexes.storage.snapshot import Snapshot
+from indexes.storage.versions import CURRENT_NAME, make_folders
+from indexes.storage.writer import YOUNG_SECONDS, Writer
 
 __all__ = [
     "DocumentRow",
@@ -120,7 +120,7 @@ class Store:
         return self._reader.current()
 
     def snapshot(self) -> Snapshot:
-        """Return the newest good version: `indexes.reading.VersionReader.snapshot`. Cheap where nothing changed."""
+        """Return the newest good version (`indexes.storage.reading`). Cheap where nothing changed."""
         return self._reader.snapshot()
 
     def documents(self, status: str | None = None, after: str | None = None, limit: int = 100) -> list[DocumentRow]:
@@ -178,8 +178,8 @@ class Store:
             return ledger.identity_of(connection, shown.space) if shown is not None and shown.documents else None
 
     def verify(self) -> VerifyReport:
-        """Check every hash, count and span, beside a writer too: `indexes.verify.verify`."""
-        from indexes.verify import verify
+        """Check every hash, count and span, beside a writer too: `indexes.upkeep.verify.verify`."""
+        from indexes.upkeep.verify import verify
 
         return verify(self.path, self._pool)
 
@@ -193,7 +193,7 @@ class Store:
         EmbeddingMismatchError where this store was opened with another embedder than the one written with before:
         open it with None and call `Writer.change_identity` to re-embed.
         """
-        from indexes.publishing import finish, keeping_old_version
+        from indexes.storage.publishing import finish, keeping_old_version
 
         with writer_lock(self.path, timeout), typed_errors(self.path / DATABASE_NAME):
             connection = connect_writer(self.path / DATABASE_NAME)
@@ -209,13 +209,13 @@ class Store:
     def rollback(self, version: int) -> int:
         """Show the set of an older version as a new version and return its number.
 
-        Raise NotFoundError where it is not kept: `indexes.rollback.roll_back`.
+        Raise NotFoundError where it is not kept: `indexes.storage.rollback.roll_back`.
         """
         with self.writer() as writer:
             return writer.roll_back(version, self._embedding)
 
     def gc(self, minimum_age: float = YOUNG_SECONDS) -> GcReport:
-        """Remove all that no kept version shows: `indexes.maintenance.collect`."""
+        """Remove all that no kept version shows: `indexes.storage.maintenance.collect`."""
         with self.writer() as writer:
             return writer.gc(minimum_age)
 
@@ -224,7 +224,7 @@ class Store:
 
         Raise DamagedError where SQLite itself is damaged, LockedError beside another writer.
         """
-        from indexes.repair import repair
+        from indexes.upkeep.repair import repair
 
         with writer_lock(self.path), typed_errors(self.path / DATABASE_NAME):
             connection = connect_writer(self.path / DATABASE_NAME)

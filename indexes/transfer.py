@@ -9,16 +9,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexes import files, ledger
-from indexes.backup import copy_database
-from indexes.database import DATABASE_NAME, connect_reader, typed_errors
 from indexes.errors import DamagedError, UsageError, unwritable
-from indexes.findings import Findings
-from indexes.lock import writer_lock
-from indexes.originals import ORIGINALS_NAME, original_path
-from indexes.sealed import read_sealed, write_sealed
+from indexes.storage import files, ledger
+from indexes.storage.database import DATABASE_NAME, connect_reader, typed_errors
+from indexes.storage.lock import writer_lock
+from indexes.storage.originals import ORIGINALS_NAME, original_path
 from indexes.store import Store
-from indexes.verify_rows import verify_rows
+from indexes.upkeep.backup import copy_database
+from indexes.upkeep.findings import Findings
+from indexes.upkeep.sealed import read_sealed, write_sealed
+from indexes.upkeep.verify_rows import verify_rows
 
 STAGING_NAME = ".import"
 _ORIGINAL = re.compile(ORIGINALS_NAME + r"/[0-9a-f]{64}")

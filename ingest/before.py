@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from indexes.errors import NotFoundError
-from indexes.page_marks import PageMarks
 from indexes.rows import KnownDocument
-from indexes.writer import Writer
+from indexes.storage.page_marks import PageMarks
+from indexes.storage.writer import Writer
 from ingest.records import SourceItem
 
 

@@ -19,9 +19,9 @@ from ingest.prepared import Splitting, fingerprint
 from ingest.progress import Progress, ProgressReporter
 from ingest.report import FailedDocument, IngestReport, PlannedDocument, Tally
 from ingest.run import Run
-from ingest.site_visits import SiteVisits
 from ingest.stopping import check
 from ingest.targets import Listing, Target, as_targets, listings, reader_root
+from ingest.web.site_visits import SiteVisits
 
 if TYPE_CHECKING:
     from ingest.workers import LoaderPool

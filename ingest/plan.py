@@ -18,7 +18,7 @@ from ingest.sources import KNOWLEDGE_BASE, is_under
 from ingest.targets import Listing
 
 if TYPE_CHECKING:
-    from ingest.site_visits import SiteVisit
+    from ingest.web.site_visits import SiteVisit
 
 # A file that changed this shortly before it was listed may change again within the same tick of its file system's
 # clock, and keep its size: its time is then no proof that it is the same. Time stamps of whole seconds tell of a

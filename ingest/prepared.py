@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from indexes.errors import DocumentError
 from indexes.records import Chunk, Document, EmbeddingIdentity, SplitterIdentity, document_id_of
-from ingest.embedding_text import embedding_text
 from ingest.records import Loaded, SourceItem
+from ingest.splitting.embedding_text import embedding_text
 
 # A batch goes into the store when it has one of these: chunks, documents, code points.
 _BATCH_CHUNKS = 512

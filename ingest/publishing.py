@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from indexes.storage.writer import Writer
 from indexes.store import Store
-from indexes.writer import Writer
 from ingest.report import Tally
 
 # A publish that takes longer than this (seconds) makes the next one wait longer in proportion: publishing meanwhile

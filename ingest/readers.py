@@ -24,10 +24,10 @@ from indexes.errors import ConfigurationError, DocumentError
 from indexes.records import Page
 from ingest.loaders.cleaning import clean, one_line
 from ingest.loaders.dispatch import MAX_CHARACTERS
+from ingest.processes.worker_process import WorkerProcess
 from ingest.records import Loaded, LoadOutcome, SourceItem
 from ingest.stopping import check
 from ingest.targets import Target, reader_root
-from ingest.worker_process import WorkerProcess
 
 # Argument that is passed on to `load_data`; all others go to the constructor.
 LOAD_DATA = "load_data"
@@ -73,7 +73,7 @@ def read_with(
     process = WorkerProcess(
         limits.memory_bytes,
         4 * MAX_CHARACTERS,
-        program="ingest.reader_main",
+        program="ingest.processes.reader_main",
         environment=os.environ,
         watch=lambda: check(cancel),
     )

@@ -11,7 +11,7 @@ from indexes.errors import DocumentError
 from indexes.records import Heading, Page
 
 if TYPE_CHECKING:
-    from ingest.web import Fetched
+    from ingest.web.fetching import Fetched
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from indexes.embedding import Embedder, Vectors
 from indexes.errors import DamagedError, DocumentError
-from indexes.page_marks import PageMarks
 from indexes.records import document_id_of
 from indexes.rows import KnownDocument
+from indexes.storage.page_marks import PageMarks
+from indexes.storage.writer import Writer
 from indexes.store import Store
-from indexes.writer import Writer
 from ingest.batches import BatchEmbedder
 from ingest.before import Before
 from ingest.feed import Feed

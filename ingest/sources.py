@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexes.database import DATABASE_NAME
 from indexes.errors import DocumentError, UsageError
+from indexes.storage.database import DATABASE_NAME
 from ingest.reading import document_error, kind_of
 from ingest.records import Problem, SourceItem
 from ingest.uris import file_uri, is_under, path_of
-from ingest.urls import normalise_url
+from ingest.web.urls import normalise_url
 
 __all__ = ["file_uri", "is_under", "path_of", "walk"]
 

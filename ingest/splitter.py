@@ -12,11 +12,11 @@ from langchain_text_splitters import TextSplitter
 
 from indexes.errors import UsageError
 from indexes.records import Chunk, Document, Heading, Page, SplitterIdentity, chunk_id_of
-from ingest.embedding_text import with_heading
-from ingest.heading_paths import HeadingPaths
-from ingest.packing import Group, pack
-from ingest.pieces import CountTokens, Measure, Piece, cut_sentence, halves, trim
-from ingest.sentences import sentence_spans
+from ingest.splitting.embedding_text import with_heading
+from ingest.splitting.heading_paths import HeadingPaths
+from ingest.splitting.packing import Group, pack
+from ingest.splitting.pieces import CountTokens, Measure, Piece, cut_sentence, halves, trim
+from ingest.splitting.sentences import sentence_spans
 
 SPLITTER_VERSION = 1
 SMALLEST_BUDGET = 32

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, cast
 from indexes.errors import UsageError
 from ingest.records import Problem, SourceItem
 from ingest.sources import file_uri, path_of, walk
-from ingest.urls import normalise_url, site_of
+from ingest.web.urls import normalise_url, site_of
 
 if TYPE_CHECKING:
-    from ingest.crawl import CrawlLimits
-    from ingest.site_visits import SiteVisit, SiteVisits
+    from ingest.web.crawl import CrawlLimits
+    from ingest.web.site_visits import SiteVisit, SiteVisits
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from types import TracebackType
 from urllib.parse import unquote, urlsplit
 
 from indexes.errors import ConfigurationError, DocumentError, KBError
-from ingest.process_stock import ProcessStock
+from ingest.processes.process_stock import ProcessStock
+from ingest.processes.reading_run import ReadingRun, weight_of
+from ingest.processes.worker_process import WorkerProcess
 from ingest.reading import MAX_FILE_BYTES, read_file
-from ingest.reading_run import ReadingRun, weight_of
 from ingest.records import Loaded, LoadOutcome, PageLinks, SourceItem
-from ingest.web import Fetched, fetch
-from ingest.worker_process import WorkerProcess
+from ingest.web.fetching import Fetched, fetch
 
 _OCR_MEMORY_BYTES = 1 << 30  # what the recogniser and its models take on top
 _SECONDS_PER_MEBIBYTE = 2.0  # a large file is given more time

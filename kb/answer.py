@@ -10,11 +10,11 @@ from typing import Final
 
 from indexes.records import Hit
 from kb.answer_cache import AnswerCache, CacheKey, cache_key
-from kb.citations import SpanNumbers, check
+from kb.checking.citations import SpanNumbers, check
+from kb.checking.links import LinkGuard
+from kb.checking.marks import MarkRewriter
 from kb.draft import Clock, Draft
 from kb.engines.base import Engine, GenerationOptions
-from kb.links import LinkGuard
-from kb.marks import MarkRewriter
 from kb.prompt import PROMPT_VERSION, build_prompt
 from kb.question import check_question
 from kb.records import Answer, DeltaEvent, DoneEvent, Event, HitsEvent, Prompt, Question, Usage

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from indexes.text import detect_language
+from indexes.text.matching import detect_language
 from kb.prompt import PROMPT_VERSION
 from kb.records import Answer, Citation, DeltaEvent, DoneEvent, Event, Status, Usage
 from kb.refusal import refusal_text

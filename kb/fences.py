@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from kb.marks import neutralise_marks
+from kb.checking.marks import neutralise_marks
 
 # What is, looks like, normalises to or is decoded as "<", and as "/".
 _LESS: Final = r"(?:[<＜﹤‹〈⟨❮«≪˂ᐸ≮]|&(?:amp;?)*(?:lt|#0*60|#x0*3c)(?:;|(?![0-9a-z]))|%3c|\\u003c|\\x3c)"

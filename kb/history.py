@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from indexes.question_words import without_question_words
-from indexes.text import fold
+from indexes.text.matching import fold
+from indexes.text.question_words import without_question_words
 from kb.records import Message
 
 _SHORT_CHINESE: Final = 8

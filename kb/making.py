@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from indexes.embedding import Embedder
-    from indexes.reranking import Reranking
+    from indexes.rerankers.base import Reranking
     from indexes.search import Searcher
     from ingest.jobs import JobDefinition
     from ingest.prepared import Splitting
     from ingest.targets import Target
     from ingest.workers import LoaderPool
     from kb.engines.base import Engine, GenerationOptions
-    from kb.engines.endpoints import ServerAddress
-    from kb.engines.qwen_options import RunOptions
+    from kb.engines.openai.endpoints import ServerAddress
+    from kb.engines.qwen.options import RunOptions
     from kb.settings_models import (
         EmbeddingSettings,
         EngineSettings,
@@ -40,11 +40,11 @@ _MEBIBYTE = 1 << 20
 def make_embedder(embedding: EmbeddingSettings, models: ModelSettings) -> Embedder:
     """Return the configured embedder; its model is loaded when it is first used."""
     if embedding.name == "hash":
-        from indexes.hash_embedding import HashEmbedder
+        from indexes.embedders.hash import HashEmbedder
 
         return HashEmbedder()
     if embedding.name == "llama_index":
-        from indexes.llama_index_embedding import LlamaIndexEmbedder
+        from indexes.embedders.llama_index import LlamaIndexEmbedder
 
         assert embedding.max_tokens is not None  # checked with the settings
         return LlamaIndexEmbedder(
@@ -53,7 +53,7 @@ def make_embedder(embedding: EmbeddingSettings, models: ModelSettings) -> Embedd
             max_tokens=embedding.max_tokens,
             tokenizer=Path(embedding.tokenizer) if embedding.tokenizer else None,
         )
-    from indexes.bge import BgeEmbedder
+    from indexes.embedders.bge import BgeEmbedder
 
     return BgeEmbedder(
         embedding.model,
@@ -72,8 +72,8 @@ def make_reranking(
     """Return the configured reranker and how it is used, or None; its model is loaded when it is first used."""
     if retrieval.reranker == "none":
         return None
-    from indexes.bge_reranker import BgeReranker
-    from indexes.reranking import Reranking
+    from indexes.rerankers.base import Reranking
+    from indexes.rerankers.bge import BgeReranker
 
     reranker = BgeReranker(
         retrieval.reranker,
@@ -104,21 +104,21 @@ def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Eng
     (EngineUnavailableError): the configuration itself is sound, so that is no fault of the service.
     """
     if name == "extractive":
-        from kb.engines.extractive import ExtractiveEngine
+        from kb.engines.extractive.engine import ExtractiveEngine
 
         return ExtractiveEngine()
     if name == "qwen":
         if not engine.model:
             raise EngineUnavailableError("the engine 'qwen' needs engine.model: a name or a directory")
-        from kb.engines.qwen import QwenEngine
+        from kb.engines.qwen.engine import QwenEngine
 
         return QwenEngine(engine.model, make_run_options(engine), offline=models.offline, models_folder=_folder(models))
     if name == "openai":
         servers = server_addresses(engine)
         if not servers:
             raise EngineUnavailableError("the engine 'openai' needs engine.base_url; `kb doctor` looks for servers")
-        from kb.engines.deadlines import Limits
-        from kb.engines.openai import OpenAIEngine
+        from kb.engines.openai.deadlines import Limits
+        from kb.engines.openai.engine import OpenAIEngine
 
         return OpenAIEngine(
             servers,
@@ -133,7 +133,7 @@ def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Eng
 
 def make_run_options(engine: EngineSettings) -> RunOptions:
     """Return how a model in this process is run."""
-    from kb.engines.qwen_options import RunOptions
+    from kb.engines.qwen.options import RunOptions
 
     return RunOptions(
         device=engine.device,
@@ -205,7 +205,7 @@ def source_targets(source: SourceSettings) -> list[Target]:
         return [Target(source=source.name, reader=source.reader, arguments=source.arguments)]
     crawl = None
     if source.crawl is not None:
-        from ingest.crawl import CrawlLimits
+        from ingest.web.crawl import CrawlLimits
 
         crawl = CrawlLimits(source.crawl.depth, source.crawl.pages, source.crawl.delay)
     files = [Target(path, source.name) for path in source.paths]
@@ -232,7 +232,7 @@ def server_addresses(engine: EngineSettings) -> list[ServerAddress]:
 
     Raises ConfigurationError where a variable that should hold a key is not set.
     """
-    from kb.engines.endpoints import ServerAddress
+    from kb.engines.openai.endpoints import ServerAddress
 
     if engine.base_url:
         return [ServerAddress(engine.base_url, engine.model, engine.dialect, _server_key(engine.api_key_env))]

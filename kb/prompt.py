@@ -8,8 +8,8 @@ from typing import Final
 
 from indexes.errors import UsageError
 from indexes.records import Hit
-from indexes.text import detect_language
-from ingest.sentences import sentence_spans
+from indexes.text.matching import detect_language
+from ingest.splitting.sentences import sentence_spans
 from kb.fences import fence_key, neutralise, neutralise_line
 from kb.records import Language, Message, Passage, Prompt
 from kb.refusal import refusal_text

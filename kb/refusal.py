@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from indexes.text import fold
+from indexes.text.matching import fold
 from kb.records import Language
 from kb.refusal_phrases import APOLOGY, CLOSED, DEMANDING, HINT, LOOSE, OPEN
 

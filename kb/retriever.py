@@ -11,7 +11,7 @@ from indexes.errors import UsageError
 from indexes.records import Document, Hit
 from indexes.search import Searcher
 from indexes.store import Snapshot, Store
-from kb.confidence import Confidence, confidence_for
+from kb.confidence.estimate import Confidence, confidence_for
 from kb.expansion import expand
 from kb.history import retrieval_query
 from kb.question import check_question

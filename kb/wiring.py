@@ -25,7 +25,7 @@ from kb.making import (
 if TYPE_CHECKING:
     from indexes.embedding import Embedder
     from indexes.records import EmbeddingIdentity, SplitterIdentity
-    from indexes.reranking import Reranking
+    from indexes.rerankers.base import Reranking
     from indexes.search import Searcher
     from indexes.store import Store
     from ingest.jobs import JobRunner
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from ingest.schedule import Worker
     from kb.answer import Answerer
     from kb.answer_cache import AnswerCache
-    from kb.confidence import Confidence
-    from kb.confidence_file import KeptConfidence
+    from kb.confidence.estimate import Confidence
+    from kb.confidence.kept import KeptConfidence
     from kb.engines.base import Engine
     from kb.retriever import Retriever
     from kb.settings import Settings
@@ -105,7 +105,7 @@ class Application:
 
     def retriever(self, kb: str) -> Retriever:
         """Return what finds passages. Raise NotFoundError, or EmbeddingMismatchError where another embedder made it."""
-        from kb.confidence_file import KeptConfidence
+        from kb.confidence.kept import KeptConfidence
 
         name = self.name(kb)
         with self._lock:

@@ -9,9 +9,9 @@ from urllib.parse import unquote
 from zipfile import ZipFile
 
 from indexes.errors import DocumentError
-from ingest.decoding import decode
 from ingest.loaders.archive import opened, parsed
 from ingest.loaders.cleaning import one_line
+from ingest.loaders.decoding import decode
 from ingest.loaders.html import declared_charset, parse_page
 from ingest.loaders.office import member
 from ingest.loaders.outline import Block, build

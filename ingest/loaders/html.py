@@ -10,8 +10,8 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from indexes.errors import DocumentError
-from ingest.decoding import decode
 from ingest.loaders.cleaning import one_line
+from ingest.loaders.decoding import decode
 from ingest.loaders.outline import Block, build
 from ingest.loaders.page_text import PlacedBlock, blocks_of, visible_text
 from ingest.records import Loaded

@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import urljoin
 
 from indexes.errors import DocumentError, UsageError
-from ingest.decoding import decode
+from ingest.loaders.decoding import decode
 from ingest.loaders.detection import kind_of_content
 from ingest.loaders.html import declared_charset, parse_page
-from ingest.page_wishes import Wishes, wishes_of
 from ingest.records import PageLinks
-from ingest.urls import normalise_url
+from ingest.web.page_wishes import Wishes, wishes_of
+from ingest.web.urls import normalise_url
 
 # Of one page; real pages have some hundreds.
 MAX_LINKS = 5_000

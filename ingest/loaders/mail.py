@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 
 from indexes.errors import DocumentError
 from indexes.records import Heading
-from ingest.decoding import decode
 from ingest.loaders.cleaning import clean, one_line
+from ingest.loaders.decoding import decode
 from ingest.loaders.html import load_html
 from ingest.loaders.outline import Block, build
 from ingest.records import Loaded

@@ -14,7 +14,7 @@ from ingest.loaders.pdf_lines import Line, PypdfPages, open_pdf
 from ingest.loaders.pdf_outline import PlacedHeading, bare_title, bookmarks, larger_lines
 from ingest.loaders.pdf_pages import PageReader
 from ingest.loaders.pdf_paragraphs import assemble
-from ingest.plausibility import is_garbled
+from ingest.loaders.plausibility import is_garbled
 from ingest.records import Loaded
 
 _NO_TITLE = re.compile(

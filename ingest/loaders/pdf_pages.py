@@ -11,7 +11,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from ingest.loaders.pdf_lines import Line, PypdfPages, page_lines, plain_lines, raw_page_text
-from ingest.plausibility import is_garbled, is_wordless, score
+from ingest.loaders.plausibility import is_garbled, is_wordless, score
 
 _REPAIRED_SCORE = 0.3
 _FALSE_HYPHEN = re.compile("(?<=[\x80-\xff])-(?=[\x80-\xff])")

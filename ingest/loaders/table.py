@@ -6,8 +6,8 @@ import csv
 import io
 
 from indexes.errors import DocumentError
-from ingest.decoding import decode
 from ingest.loaders.cleaning import clean, one_line
+from ingest.loaders.decoding import decode
 from ingest.records import Loaded
 
 _DELIMITERS = ",\t;|"

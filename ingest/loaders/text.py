@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from indexes.records import Heading
-from ingest.decoding import decode
 from ingest.loaders.cleaning import one_line, tidy
+from ingest.loaders.decoding import decode
 from ingest.loaders.lines import begins_item, glue, spaces_scripts, width
-from ingest.marks import with_plain_spaces
 from ingest.records import Loaded
+from ingest.splitting.marks import with_plain_spaces
 
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 _ATX = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")

@@ -8,8 +8,8 @@ from typing import Any
 from lxml import etree
 
 from indexes.errors import DocumentError
-from ingest.decoding import decode
 from ingest.loaders.cleaning import clean, one_line
+from ingest.loaders.decoding import decode
 from ingest.loaders.html import declared_charset, parse_page
 from ingest.loaders.outline import Block, build
 from ingest.loaders.page_text import blocks_of

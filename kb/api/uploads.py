@@ -20,8 +20,8 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from indexes import files
 from indexes.errors import KBError, LockedError
+from indexes.storage import files
 from ingest.job_ledger import JobLedger, JobRun, RunStatus
 from ingest.jobs import Ingesting
 from ingest.stopping import IngestInterrupted

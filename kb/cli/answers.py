@@ -85,6 +85,6 @@ def address(found: Citation | Hit) -> str:
 
 
 def _is_chinese(text: str) -> bool:
-    from indexes.text import detect_language
+    from indexes.text.matching import detect_language
 
     return detect_language(text) == "zh"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from indexes.errors import ConfigurationError, EngineUnavailableError, KBError
 
 if TYPE_CHECKING:
-    from kb.engines.endpoints import ServerAddress
+    from kb.engines.openai.endpoints import ServerAddress
     from kb.settings import Settings
 
 _LEAST_FREE = 1 << 30
@@ -109,7 +109,7 @@ def _embedder_detail(settings: Settings) -> str:
     detail = f"{identity.name}, {identity.model}, {identity.dimension} dimensions, {identity.max_tokens} tokens"
     if identity.name == "hash":
         return detail
-    from indexes.bge import BgeEmbedder
+    from indexes.embedders.bge import BgeEmbedder
 
     return f"{detail}, {embedder.foreseen_runtime}" if isinstance(embedder, BgeEmbedder) else detail
 
@@ -127,7 +127,7 @@ def _engine_detail(settings: Settings) -> str:
     """Say which engine answers, after finding its model or reaching its server; nothing large is loaded."""
     engine = settings.engine
     if engine.name == "qwen":
-        from indexes.model_files import resolve_model
+        from indexes.models.files import resolve_model
 
         folder = Path(settings.models.folder) if settings.models.folder else None
         place = resolve_model(engine.model, "engine", settings.models.offline, folder)
@@ -157,7 +157,7 @@ def _servers(addresses: Sequence[ServerAddress], ca_file: str) -> str:
 
 def _memory(place: Path, settings: Settings) -> str:
     """Return the memory that a model of this process takes; raise EngineUnavailableError where it does not fit."""
-    from kb.engines.qwen import QwenEngine
+    from kb.engines.qwen.engine import QwenEngine
     from kb.making import make_run_options
 
     return QwenEngine(str(place), make_run_options(settings.engine)).check_memory().line()

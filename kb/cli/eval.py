@@ -16,7 +16,7 @@ from kb.cli import output, session
 from kb.cli.options import Config, EngineName, Json, Quiet
 
 if TYPE_CHECKING:
-    from kb.evaluation import Evaluation, Kind
+    from kb.evaluation.run import Evaluation, Kind
 
 _NOTICE_SECONDS = 5.0
 _FELL = 1
@@ -136,12 +136,12 @@ def _run(request: _Request) -> None:
         if path.suffix.lower() not in _WRITERS:
             raise UsageError(f"--report {path}: name a .html, .json or .png file")
         if path.suffix.lower() == ".png":
-            from kb.evaluation_plot import require_pillow
+            from kb.evaluation.plot import require_pillow
 
             require_pillow()
-    from kb.evaluation import evaluate
-    from kb.evaluation_data import read_dataset
-    from kb.evaluation_report import fallen, read_baseline, report_payload
+    from kb.evaluation.data import read_dataset
+    from kb.evaluation.report import fallen, read_baseline, report_payload
+    from kb.evaluation.run import evaluate
 
     before = None if request.baseline is None else read_baseline(request.baseline, request.kind)
     questions = read_dataset(request.dataset)
@@ -187,7 +187,7 @@ def _show(result: Evaluation, before: dict[str, float] | None) -> None:
 
 
 def _html(result: Evaluation, payload: dict[str, object], before: dict[str, float] | None) -> bytes:
-    from kb.evaluation_page import report_page
+    from kb.evaluation.page import report_page
 
     return report_page(result, before).encode("utf-8", "backslashreplace")
 
@@ -198,7 +198,7 @@ def _json(result: Evaluation, payload: dict[str, object], before: dict[str, floa
 
 
 def _png(result: Evaluation, payload: dict[str, object], before: dict[str, float] | None) -> bytes:
-    from kb.evaluation_plot import curve_png
+    from kb.evaluation.plot import curve_png
 
     return curve_png(result)
 

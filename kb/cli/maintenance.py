@@ -25,7 +25,7 @@ def verify(
 
     The versions are checked against the database as well. Damage is exit code 7.
     """
-    from kb.confidence_file import check_confidence
+    from kb.confidence.kept import check_confidence
 
     with session.application(config) as application:
         store = application.store(kb)

@@ -59,8 +59,8 @@ def list_(config: Config = None, as_json: Json = False) -> None:
 @app.command()
 def pull(name: Name, config: Config = None, as_json: Json = False) -> None:
     """Download a model from ModelScope or Hugging Face; a broken-off download leaves nothing half-made."""
-    from indexes.model_download import download_model
-    from indexes.model_folders import default_models_folder
+    from indexes.models.download import download_model
+    from indexes.models.folders import default_models_folder
     from kb.known_models import KNOWN_MODELS
 
     if not _ON_HUBS.fullmatch(name) or ".." in name:
@@ -89,7 +89,7 @@ def check(name: Name, config: Config = None, as_json: Json = False) -> None:
 
 
 def _embed(name: str, settings: Settings) -> str:
-    from indexes.bge import BgeEmbedder
+    from indexes.embedders.bge import BgeEmbedder
 
     embedder = BgeEmbedder(name, offline=True, models_folder=_models_folder(settings))
     vector = embedder.embed_query(_SENTENCE)
@@ -97,7 +97,7 @@ def _embed(name: str, settings: Settings) -> str:
 
 
 def _rerank(name: str, settings: Settings) -> str:
-    from indexes.bge_reranker import BgeReranker
+    from indexes.rerankers.bge import BgeReranker
 
     reranker = BgeReranker(name, offline=True, models_folder=_models_folder(settings))
     score = float(reranker.scores(_SENTENCE, [_SENTENCE])[0])
@@ -106,7 +106,7 @@ def _rerank(name: str, settings: Settings) -> str:
 
 def _generate(name: str, settings: Settings) -> str:
     from kb.engines.base import GenerationOptions
-    from kb.engines.qwen import QwenEngine
+    from kb.engines.qwen.engine import QwenEngine
     from kb.making import make_run_options
     from kb.records import Message, Prompt, Usage
 
@@ -124,7 +124,7 @@ def _generate(name: str, settings: Settings) -> str:
 
 
 def _place(name: str, kind: Kind, settings: Settings) -> Path | None:
-    from indexes.model_files import resolve_model
+    from indexes.models.files import resolve_model
 
     try:
         return resolve_model(name, kind, offline=True, models_folder=_models_folder(settings))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import httpx
 
 from indexes.errors import EngineUnavailableError
-from kb.engines.endpoints import ServerAddress
-from kb.engines.inquiry import Inquiry
-from kb.engines.recognise import OURSELVES, Recognised, recognise
-from kb.engines.tls import trust
+from kb.engines.openai.endpoints import ServerAddress
+from kb.engines.openai.inquiry import Inquiry
+from kb.engines.openai.recognise import OURSELVES, Recognised, recognise
+from kb.engines.openai.tls import trust
 
 # Port and the dialect of the server that usually listens there; it counts where nothing else tells.
 PORTS = {

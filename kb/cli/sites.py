@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from indexes.errors import UsageError
 
 if TYPE_CHECKING:
-    from ingest.crawl import CrawlLimits
     from ingest.targets import Target
+    from ingest.web.crawl import CrawlLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class SiteOptions:
         Raise UsageError where one is no http(s) address, or an option has nothing to bound.
         """
         from ingest.targets import Target
-        from ingest.urls import normalise_url, site_of
+        from ingest.web.urls import normalise_url, site_of
 
         if self.depth is not None and not self.crawl:
             raise UsageError("--depth bounds the links that --crawl follows; give --crawl too")
@@ -50,8 +50,8 @@ class SiteOptions:
 
     def _limits(self) -> CrawlLimits:
         """Return the limits, the usual ones where none are given."""
-        from ingest.crawl import CrawlLimits
-        from ingest.site_visits import SITEMAP_PAGES
+        from ingest.web.crawl import CrawlLimits
+        from ingest.web.site_visits import SITEMAP_PAGES
 
         usual = CrawlLimits() if self.crawl else CrawlLimits(depth=0, pages=SITEMAP_PAGES)
         return CrawlLimits(

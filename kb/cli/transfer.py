@@ -10,7 +10,7 @@ import typer
 from kb.cli import output, session
 from kb.cli.options import KB, Config, Json
 
-# The name is that of the file in `kb.confidence_file`, which costs too much to import for the help.
+# The name is that of the file in `kb.confidence.kept`, which costs too much to import for the help.
 _EXTRAS = ("confidence.json",)
 
 
@@ -25,7 +25,7 @@ def export(
     Everything is checked on the way: damage is exit code 7, and then nothing is written.
     """
     from indexes.transfer import export_store
-    from kb.confidence_file import check_confidence
+    from kb.confidence.kept import check_confidence
 
     with session.application(config) as application:
         store = application.store(kb)

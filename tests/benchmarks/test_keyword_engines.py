@@ -9,7 +9,7 @@ import pytest
 from benchmarks.keyword_engines import ENGINES, spelt
 from benchmarks.keywords import exactness, names
 from benchmarks.synthetic_text import passages
-from indexes.text import query_terms, terms
+from indexes.text.matching import query_terms, terms
 
 TEXTS = list(enumerate(passages(300)))
 ASKED = [text[40:52] for _, text in TEXTS[::30]]

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import peers
 from benchmarks.peer_pipelines import PEERS, WINDOW, bm25s_characters, cut_to_window, llama_index_vectors
 from benchmarks.question_sets import Asked, missing
-from indexes.token_count import count_simple_tokens
+from indexes.text.token_count import count_simple_tokens
 
 PARAGRAPHS = (
     "东犬灯塔建于1872年，塔高19.5米。",

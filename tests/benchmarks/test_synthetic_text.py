@@ -7,8 +7,8 @@ from itertools import islice
 import numpy as np
 
 from benchmarks.synthetic_text import figures, passages, questions
-from indexes.text import query_terms, terms
-from indexes.token_count import count_simple_tokens
+from indexes.text.matching import query_terms, terms
+from indexes.text.token_count import count_simple_tokens
 
 
 def test_a_seed_stands_for_a_collection() -> None:

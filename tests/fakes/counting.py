@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from indexes.embedders.hash import HashEmbedder
 from indexes.embedding import Vectors
-from indexes.hash_embedding import HashEmbedder
 from indexes.records import EmbeddingIdentity
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from indexes.embedding import Vectors
 from indexes.records import EmbeddingIdentity
-from indexes.text import fold
-from indexes.token_count import count_simple_tokens
+from indexes.text.matching import fold
+from indexes.text.token_count import count_simple_tokens
 
 DIMENSION = 64
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
-from indexes.hash_embedding import HashEmbedder
+from indexes.embedders.hash import HashEmbedder
 
 
 class HashedEmbedding(BaseEmbedding):  # type: ignore[misc]

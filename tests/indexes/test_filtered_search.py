@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from indexes.hash_embedding import HashEmbedder
+from indexes.embedders.hash import HashEmbedder
 from indexes.records import Document
 from indexes.search import Searcher
-from indexes.snapshot import Snapshot
+from indexes.storage.snapshot import Snapshot
 from tests.indexes.test_search import chunks_of, document, indexed
 
 TAGS, SOURCES = ("人事", "财务", "安全", "研发", "后勤"), ("handbook", "wiki", "mail")

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.question_sets import Asked, build_retriever, load_questions
 from benchmarks.retrieval import DEPTH, quality, rankers
-from indexes.hash_embedding import HashEmbedder
+from indexes.embedders.hash import HashEmbedder
 from indexes.search import Searcher
 from tests.fakes.embedders import RandomEmbedder
 
@@ -39,7 +39,7 @@ def test_the_right_document_comes_first(corpus: Path, tmp_path: Path, name: str,
 @pytest.mark.models
 def test_a_bge_of_random_weights_costs_nothing(corpus: Path, tmp_path: Path) -> None:
     """A BERT that was never trained, with the say of a real bge, loses at most 0.003 of R@1 to keywords."""
-    from indexes.bge import BgeEmbedder
+    from indexes.embedders.bge import BgeEmbedder
     from tests.tiny_bge import make_tiny_bge
 
     questions = load_questions(corpus / "qa" / "cmrc2018_trial.json")

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexes.confidence_features import ConfidenceFeatures
+from indexes.embedders.hash import HashEmbedder
 from indexes.embedding import Embedder
 from indexes.errors import EmbeddingMismatchError, UsageError
-from indexes.hash_embedding import HashEmbedder
+from indexes.ranking.confidence_features import ConfidenceFeatures
 from indexes.records import Chunk, Document, SplitterIdentity, chunk_id_of, document_id_of
 from indexes.search import Searcher
-from indexes.snapshot import Snapshot
+from indexes.storage.snapshot import Snapshot
 from indexes.store import Store
 from tests.fakes.embedders import ConceptEmbedder, RandomEmbedder
 

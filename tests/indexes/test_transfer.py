@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from indexes.errors import DamagedError, LockedError, UsageError
-from indexes.lock import writer_lock
-from indexes.sealed import MANIFEST_NAME, read_sealed, write_sealed
+from indexes.storage.lock import writer_lock
 from indexes.store import Store
 from indexes.transfer import STAGING_NAME, export_store, import_store
+from indexes.upkeep.sealed import MANIFEST_NAME, read_sealed, write_sealed
 from tests.indexes.storage_samples import fill, id_of, make_store, put, shown, text_of, uri_of
 
 

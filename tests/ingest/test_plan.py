@@ -13,9 +13,9 @@ from indexes.records import document_id_of
 from indexes.rows import DocumentStatus, KnownDocument
 from ingest.plan import UNPROVEN, Plan, RemovalLimitError, Removals, make_plan, proven_time
 from ingest.records import Problem, SourceItem
-from ingest.site_visits import SiteVisits
 from ingest.sources import file_uri
 from ingest.targets import Listing, Target, as_targets, listings
+from ingest.web.site_visits import SiteVisits
 from ingest.workers import LoaderPool
 
 ROOT = "file:///docs"

@@ -14,7 +14,7 @@ from ingest import reading
 from ingest.reading import read_file
 from ingest.records import Problem, SourceItem
 from ingest.sources import file_uri, is_under, path_of, walk
-from ingest.urls import normalise_url
+from ingest.web.urls import normalise_url
 
 
 def _names(folder: Path) -> list[str]:

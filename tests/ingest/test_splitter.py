@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from langchain_core.documents import Document as LangChainDocument
 from langchain_text_splitters import TextSplitter
 
+from indexes.embedders.hash import HashEmbedder
 from indexes.errors import UsageError
-from indexes.hash_embedding import HashEmbedder
 from indexes.records import Chunk, Document, Heading, Page
-from ingest.embedding_text import embedding_text
-from ingest.sentences import sentence_spans
 from ingest.splitter import ChineseTextSplitter
-from tests.ingest.test_sentences import ANY_TEXT
+from ingest.splitting.embedding_text import embedding_text
+from ingest.splitting.sentences import sentence_spans
+from tests.ingest.splitting.test_sentences import ANY_TEXT
 
 Count = Callable[[Sequence[str]], list[int]]
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from indexes.errors import DocumentError, KBError
-from ingest import process_stock
-from ingest.framing import answer_of, loaded_of
+from ingest.processes import process_stock
+from ingest.processes.framing import answer_of, loaded_of
+from ingest.processes.worker_process import WorkerProcess
 from ingest.records import Loaded, LoadOutcome, SourceItem
 from ingest.sources import walk
-from ingest.worker_process import WorkerProcess
 from ingest.workers import LoaderPool
 from tests.ingest import bad_inputs
 from tests.ingest.misbehaving_server import serving

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexes.hash_embedding import HashEmbedder
+from indexes.embedders.hash import HashEmbedder
 from indexes.records import Document, Page, document_id_of
 from indexes.search import Searcher
 from indexes.store import Store

@@ -9,7 +9,7 @@ import pytest
 from indexes.errors import EngineUnavailableError, UsageError
 from kb.answer import Answerer
 from kb.engines.base import Engine
-from kb.engines.extractive import ExtractiveEngine
+from kb.engines.extractive.engine import ExtractiveEngine
 from kb.records import Answer, DeltaEvent, DoneEvent, Event, HitsEvent, Message, Prompt, Question
 from kb.refusal import refusal_text
 from kb.retriever import Retriever

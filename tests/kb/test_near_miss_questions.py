@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from kb.evaluation_data import read_dataset
+from kb.evaluation.data import read_dataset
 from kb.records import Question
 from kb.settings import load_settings
 from kb.wiring import Application

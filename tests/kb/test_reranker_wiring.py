@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from indexes.bge_reranker import BgeReranker
 from indexes.errors import EngineUnavailableError
-from kb.confidence import Confidence
-from kb.confidence_file import write_confidence
+from indexes.rerankers.bge import BgeReranker
+from kb.confidence.estimate import Confidence
+from kb.confidence.kept import write_confidence
 from kb.settings import load_settings
 from kb.wiring import Application
 from tests.kb.cli.conftest import BACKUP, LEAVE, Run, documents, filled, run  # noqa: F401 - fixtures

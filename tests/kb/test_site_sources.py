@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from indexes.errors import ConfigurationError
-from ingest.crawl import CrawlLimits
 from ingest.targets import Target
+from ingest.web.crawl import CrawlLimits
 from kb.making import source_targets
 from kb.settings import load_settings
 from kb.wiring import Application

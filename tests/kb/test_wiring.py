@@ -98,7 +98,7 @@ def test_another_embedder_is_refused_until_it_takes_over(
     application: Application, kb_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Searching and ingesting refuse an index of another embedder; managing it works; `force` takes it over."""
-    from indexes.hash_embedding import HashEmbedder
+    from indexes.embedders.hash import HashEmbedder
 
     ingest(application, "default", "公司的年会在每年十二月举行。")
     monkeypatch.setattr("kb.wiring.make_embedder", lambda *_: HashEmbedder(256))

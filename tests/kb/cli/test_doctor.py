@@ -13,7 +13,7 @@ import pytest
 
 from indexes.errors import EngineUnavailableError
 from kb.cli import probes
-from kb.engines.recognise import Recognised
+from kb.engines.openai.recognise import Recognised
 from tests.kb.cli.conftest import Run
 
 

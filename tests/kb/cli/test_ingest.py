@@ -103,7 +103,7 @@ def test_another_embedder_is_refused_with_the_command_that_helps(
     run: Run, filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither questions nor ingests mix embedders: exit code 2, naming `--force`, and the index stays as it was."""
-    from indexes.hash_embedding import HashEmbedder
+    from indexes.embedders.hash import HashEmbedder
 
     monkeypatch.setattr("kb.wiring.make_embedder", lambda *_: HashEmbedder(256))
     for command in (("ingest", str(filled)), ("ask", "年休假几天？"), ("search", "年休假")):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kb.engines.qwen_options import RunOptions
+from kb.engines.qwen.options import RunOptions
 from kb.making import make_generation_options, make_run_options
 from kb.settings_models import EngineSettings
 from tests.kb.cli.conftest import Run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.indexes.test_model_files import NAME, Hub, caches, hub  # noqa: F401 - fixtures
+from tests.indexes.models.test_files import NAME, Hub, caches, hub  # noqa: F401 - fixtures
 from tests.kb.cli.conftest import Run
 
 

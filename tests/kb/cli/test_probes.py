@@ -11,7 +11,7 @@ import pytest
 
 from kb.cli import probes
 from kb.engines.base import GenerationOptions
-from kb.engines.endpoints import ServerAddress
+from kb.engines.openai.endpoints import ServerAddress
 from kb.making import make_engine
 from kb.records import Message, Prompt
 from kb.settings import load_settings

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from kb.engines.dialects import DIALECTS, dialect_of
+from kb.engines.openai.dialects import DIALECTS, dialect_of
 from kb.settings import load_settings
 from kb.settings_models import Dialect
 from tests.conftest import ROOT

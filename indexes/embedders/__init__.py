@@ -1,0 +1,1 @@
+"""Embedders, each turning texts into vectors: `hash` without a model, bge models, any LlamaIndex embedding."""

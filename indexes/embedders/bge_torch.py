@@ -1,0 +1,54 @@
+"""Running a bge model with torch, through sentence-transformers: on a GPU, or where nothing faster is at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from indexes.embedders.bge_directory import BgeDirectory
+from indexes.embedders.bge_runtime import RuntimeName, TokenIds, missing_extra, padded
+from indexes.embedding import Vectors
+from indexes.errors import EngineUnavailableError
+
+# Texts in one forward pass on a processor without a GPU: small batches of like lengths waste least on padding.
+_CPU_BATCH = 8
+
+
+class TorchRuntime:
+    """A sentence-transformers model."""
+
+    name: RuntimeName = "torch"
+
+    def __init__(self, directory: BgeDirectory, device: str | None = None, batch_size: int = 32) -> None:
+        """Load the model onto `device` (None: sentence-transformers chooses); `batch_size` is for GPUs.
+
+        Raises EngineUnavailableError where packages are missing or the weights cannot be loaded.
+        """
+        try:
+            from safetensors import SafetensorError
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise missing_extra() from error
+        try:
+            self.module: Any = SentenceTransformer(
+                str(directory.path),
+                device=device,
+                trust_remote_code=False,
+                local_files_only=True,
+                model_kwargs={"use_safetensors": True},
+            ).eval()
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+            raise EngineUnavailableError(f"the model in {directory.path} cannot be loaded: {error}") from error
+        self._pad_token = directory.pad_token
+        self.device = self.module.device
+        self.batch_size = _CPU_BATCH if self.device.type == "cpu" else batch_size
+
+    def encode(self, token_ids: TokenIds) -> Vectors:
+        """Return the sentence vectors (len(token_ids), dimension) of one batch."""
+        import torch
+
+        ids, mask = (torch.from_numpy(array).to(self.device) for array in padded(token_ids, self._pad_token))
+        with torch.inference_mode():
+            states = self.module({"input_ids": ids, "attention_mask": mask})["sentence_embedding"]
+        return np.asarray(states.float().cpu().numpy(), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Exact BM25 over keyword segments on disk."""

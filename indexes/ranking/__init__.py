@@ -1,0 +1,1 @@
+"""From candidates to hits: closeness, fusion, copies, and the features of confidence."""

@@ -1,0 +1,1 @@
+"""Rerankers: models that read question and passage together."""

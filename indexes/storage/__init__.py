@@ -1,0 +1,1 @@
+"""SQLite, segments and versions: what is written, published and read, whole or not at all."""

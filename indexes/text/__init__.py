@@ -1,0 +1,1 @@
+"""What matching sees of a text: folded forms, pieces and terms."""

@@ -1,0 +1,1 @@
+"""Segments of unit vectors on disk, searched by FAISS."""

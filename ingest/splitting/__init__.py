@@ -1,0 +1,1 @@
+"""What the splitter is made of: sentences, pieces and their packing."""

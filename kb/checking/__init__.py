@@ -1,0 +1,1 @@
+"""Checking of answers: marks, citations, support and links."""

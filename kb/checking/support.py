@@ -1,0 +1,115 @@
+"""Whether a sentence of an answer is borne out by what it cites: numbers, names, quotes exactly, the rest by words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from indexes.text.matching import detect_language, fold, terms
+from kb.checking.contradiction import contradiction
+from kb.checking.function_words import without_function_words
+from kb.checking.numbers import missing_number, numbers_in, without_numbers
+from kb.checking.numerals import ENGLISH_MULTIPLIERS, ENGLISH_VALUES
+from kb.checking.units import is_unit
+
+Verdict = Literal["supported", "unsupported", "unverifiable"]
+
+# Chosen on the cases of tests/data/support.jsonl, together with the rules below.
+MINIMUM_OVERLAP: Final = 0.5
+_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2,}(?![A-Za-z0-9])")
+_NAME = re.compile(r"(?<![A-Za-z0-9])[A-Z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)*|[a-z]+[0-9][A-Za-z0-9]*|[a-z]+[A-Z]\w*")
+_OPENERS_TEXT = (
+    "a an the this that these those it its he she they we i you in on at by for from to of with as and "
+    "but or if when while after before because since there here both all some most many each every no not "
+    "yes according based however therefore thus also is was are were has have had do does did what which "
+    "who where why how during under over then users people"
+)
+_OPENERS: Final = frozenset(_OPENERS_TEXT.split())
+_QUOTED = re.compile(r"“([^”\n]{2,80})”|「([^」\n]{2,80})」|『([^』\n]{2,80})』|\"([^\"\n]{2,80})\"")
+_LONG_NAME: Final = 7
+_DENYING = re.compile(r"\b(?:not|no|never)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """A verdict and its ground: `overlap` is the share of the claim's terms found in the evidence, in [0, 1]."""
+
+    verdict: Verdict
+    overlap: float
+    reason: str
+
+
+def overlap(claim: str, evidence: str) -> float:
+    """Return the share of the claim's terms that the evidence holds, in [0, 1]; 1 for a claim without terms.
+
+    Numbers, function words and English negations (which have their own check) are left out.
+    """
+    wanted = frozenset(terms(_DENYING.sub(" ", without_function_words(without_numbers(fold(claim))))).tolist())
+    return len(wanted & frozenset(terms(fold(evidence)).tolist())) / len(wanted) if wanted else 1.0
+
+
+def judge(claim: str, evidence: str) -> Support:
+    """Judge one sentence of an answer, marks removed, against the text that it cites.
+
+    What is quoted word for word is supported. Otherwise every number (with its unit), Latin name and quotation must be
+    found, nothing may be negated on one side only or have one of its words exchanged, and enough of the terms must be
+    shared. Across languages words cannot be compared: there a claim without numbers and names is unverifiable.
+    """
+    folded_claim, folded_evidence = fold(claim), fold(evidence)
+    share = overlap(claim, evidence)
+    if solid(claim) and solid(claim) in solid(evidence):
+        return Support("supported", 1.0, "verbatim")
+    number = missing_number(folded_claim, folded_evidence)
+    if number:
+        return Support("unsupported", share, f"number {number}")
+    names = _names(claim)
+    missing = next((name for name in names if not _has_name(name, folded_evidence)), None)
+    if missing:
+        return Support("unsupported", share, f"name {missing}")
+    if any(quoted not in solid(evidence) for quoted in _quotations(claim)):
+        return Support("unsupported", share, "quotation")
+    if detect_language(claim) != detect_language(evidence):
+        checked = bool(names or numbers_in(folded_claim))
+        return Support("supported" if checked else "unverifiable", share, "across languages")
+    if share < MINIMUM_OVERLAP:
+        return Support("unsupported", share, "overlap")
+    against = contradiction(folded_claim, folded_evidence)
+    if against:
+        return Support("unsupported", share, against)
+    return Support("supported", share, "overlap")
+
+
+def solid(text: str) -> str:
+    """Return only the letters and digits of a text, folded: what is left of a quotation however it is set."""
+    return "".join(character for character in fold(text) if character.isalnum())
+
+
+def _names(claim: str) -> list[str]:
+    """Return the Latin names of a claim: capitalised words, and words with a digit or an inner capital.
+
+    In a Chinese claim every Latin word is one that does not belong to a number.
+    """
+    names = []
+    if detect_language(claim) == "zh":
+        names += [word for word in _WORD.findall(without_numbers(fold(claim))) if not is_unit(word)]
+    for match in _NAME.finditer(claim):
+        before = claim[: match.start()].rstrip()
+        opens = not before or before[-1] in ".!?。！？:：\n"
+        lower = match[0].lower()
+        if lower in ENGLISH_VALUES or lower in ENGLISH_MULTIPLIERS:
+            continue
+        if not (opens and lower in _OPENERS) and match[0] not in ("I", "A"):
+            names.append(match[0])
+    return names
+
+
+def _has_name(name: str, folded_evidence: str) -> bool:
+    """Say whether a name begins a word of the evidence; the last two letters of a long one may differ."""
+    folded = fold(name)
+    stem = folded[:-2] if folded.isalpha() and len(folded) >= _LONG_NAME else folded
+    return re.search(rf"(?<![a-z0-9]){re.escape(stem)}", folded_evidence) is not None
+
+
+def _quotations(claim: str) -> list[str]:
+    return [solid(next(filter(None, match.groups()))) for match in _QUOTED.finditer(claim)]

@@ -1,0 +1,1 @@
+"""Calibrated confidence: how probably what was found holds an answer."""

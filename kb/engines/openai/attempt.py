@@ -1,0 +1,146 @@
+"""One request to one server: its pieces of text, its usage, and the errors in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+import httpx
+
+from indexes.errors import EngineUnavailableError
+from kb.engines.openai.deadlines import Deadline, Watch
+from kb.engines.openai.dialect_parts import Part
+from kb.engines.openai.endpoints import Endpoint
+from kb.engines.openai.exchange import End, Exchange, Head
+from kb.engines.openai.failures import Failure, failure_of_connection, failure_of_status
+from kb.engines.openai.sse import LONGEST_LINE, events, lines
+from kb.engines.stopping import StopFilter
+from kb.engines.thinking import ThinkFilter
+from kb.records import Usage
+
+
+class Attempt:
+    """Reads one response. Until the answer has begun every trouble is a Failure, from then on final."""
+
+    def __init__(self, endpoint: Endpoint, exchange: Exchange, deadline: Deadline, stops: Sequence[str]) -> None:
+        self._endpoint = endpoint
+        self._exchange = exchange
+        self._limits = deadline.limits
+        self._watch = Watch(deadline)
+        self._stops = StopFilter(stops)
+        self._begun = False
+        self._complete = False
+        self.prompt_tokens: int | None = None
+        self.completion_tokens: int | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """The usage that the server told, once the answer is there."""
+        if self.prompt_tokens is None or self.completion_tokens is None:
+            return None
+        return Usage(self.prompt_tokens, self.completion_tokens)
+
+    def read(self, cancel: threading.Event) -> Iterator[str]:
+        """Yield the text that is to be shown. Raises Failure or EngineUnavailableError."""
+        shown = ThinkFilter()
+        try:
+            for part in self._parts(cancel):
+                if part.text or part.thinking:
+                    self._begun = True
+                    self._watch.begun()
+                self._complete = self._complete or part.done
+                self._count(part)
+                if text := self._stops.feed(shown.feed(part.text)):
+                    yield text
+                if self._stops.stopped:
+                    # Not every server stops where it is told to.
+                    return
+        except httpx.HTTPError as error:
+            failure = failure_of_connection(error, self._endpoint.url, self._limits.connect)
+            raise (failure.error if self._begun else failure) from error
+        except EngineUnavailableError as error:
+            if self._begun:
+                raise
+            raise Failure(error, repeat=False) from error
+        except OSError as error:
+            raise Failure(EngineUnavailableError(f"{self._endpoint.url}: {error}"), repeat=False) from error
+        if cancel.is_set():
+            return
+        if not self._begun and not self._complete:
+            # llama-cpp-python, for one, streams nothing at all for a prompt over its context.
+            raise Failure(
+                EngineUnavailableError(
+                    f"{self._endpoint.url} ended its response without an answer; if its context is too small for the "
+                    f"prompt, lower engine.window, or {self._endpoint.dialect.raises_context}"
+                ),
+                repeat=True,
+            )
+        if not self._complete and self._endpoint.dialect.marks_end:
+            raise EngineUnavailableError(
+                f"{self._endpoint.url}: the connection broke off before the answer was complete"
+            )
+        if text := self._stops.feed(shown.finish()) + self._stops.finish():
+            yield text
+
+    def _count(self, part: Part) -> None:
+        self.prompt_tokens = part.prompt_tokens if part.prompt_tokens is not None else self.prompt_tokens
+        self.completion_tokens = (
+            part.completion_tokens if part.completion_tokens is not None else self.completion_tokens
+        )
+
+    def _parts(self, cancel: threading.Event) -> Iterator[Part]:
+        url = self._endpoint.url
+        items = self._exchange.read(cancel, self._watch)
+        head = next(items, None)
+        if head is None:
+            return
+        if isinstance(head, End) and head.error is not None:
+            raise head.error
+        if not isinstance(head, Head):
+            raise EngineUnavailableError(f"{url} gave no response")
+        if head.status != httpx.codes.OK:
+            raise self._refusal(head)
+
+        def pieces() -> Iterator[bytes]:
+            for item in items:
+                if isinstance(item, bytes):
+                    yield item
+                elif isinstance(item, End) and item.error is not None:
+                    raise item.error
+
+        is_lines = self._endpoint.dialect.is_lines
+        if head.content_type == "application/json" and not is_lines:
+            # A server that does not stream sends the whole answer as one message.
+            yield self._message(_whole(pieces()))
+            return
+        if head.content_type == "text/html":
+            raise EngineUnavailableError(f"{url} sent a web page: is engine.base_url the address of the API?")
+        for message in lines(pieces()) if is_lines else events(lines(pieces())):
+            if message.strip() == "[DONE]":
+                self._complete = self._begun
+                return
+            if message.strip():
+                yield self._message(message)
+
+    def _message(self, message: str) -> Part:
+        try:
+            return self._endpoint.dialect.read(message)
+        except EngineUnavailableError as error:
+            raise EngineUnavailableError(f"{self._endpoint.url}: {self._endpoint.masked(str(error))}") from None
+
+    def _refusal(self, head: Head) -> Failure:
+        endpoint = self._endpoint
+        body = endpoint.masked(head.error_body.decode("utf-8", "replace")).encode()
+        head = Head(head.status, head.content_type, head.retry_after, body)
+        has_key = endpoint.api_key is not None
+        return failure_of_status(head, endpoint.url, endpoint.model, has_key, endpoint.dialect.raises_context)
+
+
+def _whole(pieces: Iterator[bytes]) -> str:
+    """Return the whole of a body that is small enough to be an answer."""
+    body = b""
+    for piece in pieces:
+        body += piece
+        if len(body) > 4 * LONGEST_LINE:
+            raise EngineUnavailableError("the server sent an answer of more than 4 MiB")
+    return body.decode("utf-8", "replace")

@@ -1,0 +1,1 @@
+"""The engine that runs Qwen models in this process."""

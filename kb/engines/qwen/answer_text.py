@@ -1,0 +1,33 @@
+"""The text of an answer from its tokens: decoded, without `<think>` blocks, up to a stop string."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kb.engines.qwen.incremental_text import IncrementalText
+from kb.engines.stopping import StopFilter
+from kb.engines.thinking import ThinkFilter
+
+
+class AnswerText:
+    """Takes tokens as they come and gives the text that may be shown. `inside` says that the prompt opened a block."""
+
+    def __init__(self, tokenizer: Any, inside: bool, stops: Sequence[str]) -> None:
+        self._text = IncrementalText(tokenizer)
+        self._thinking = ThinkFilter(inside)
+        self._stops = StopFilter(stops)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string was met: what follows is not wanted."""
+        return self._stops.stopped
+
+    def add(self, tokens: Sequence[int]) -> str:
+        """Return the text that can be shown now."""
+        return self._stops.feed(self._thinking.feed(self._text.add(tokens)))
+
+    def finish(self) -> str:
+        """Return what was held back."""
+        rest = self._thinking.feed(self._text.finish()) + self._thinking.finish()
+        return self._stops.feed(rest) + self._stops.finish()

@@ -1,0 +1,116 @@
+"""The continuous batching of transformers as a `Loop`: paged key-value cache, shared prefixes, sampling by request."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from typing import Any, Final
+
+import torch
+from transformers import ContinuousBatchingConfig, GenerationConfig
+
+from indexes.errors import ConfigurationError, EngineUnavailableError
+from kb.engines.base import GenerationOptions
+from kb.engines.qwen.batching import Progress
+from kb.engines.qwen.penalty import BatchedPenalty
+
+_STOP_SECONDS: Final = 10.0
+# Tokens of a page: flash attention asks for 256 on a GPU; smaller pages share more of a prefix.
+GPU_PAGE: Final = 256
+CPU_PAGE: Final = 16
+
+
+class PagedLoop:
+    """One manager of transformers over a loaded model. It runs on a thread that must be stopped."""
+
+    def __init__(self, model: Any, *, slots: int, window: int, step_tokens: int) -> None:
+        """Start the loop with room for `slots` requests of `window` tokens; `step_tokens` are read at once at most."""
+        page = GPU_PAGE if model.device.type == "cuda" else CPU_PAGE
+        vocabulary = model.config.get_text_config().vocab_size
+        self._vocabulary = vocabulary
+        self._manager = model.init_continuous_batching(
+            # Values that differ from the defaults: only then can a request bring its own.
+            generation_config=GenerationConfig(
+                eos_token_id=model.generation_config.eos_token_id,
+                pad_token_id=model.generation_config.pad_token_id,
+                do_sample=True,
+                temperature=0.7,
+                top_p=0.8,
+                top_k=20,
+            ),
+            continuous_batching_config=ContinuousBatchingConfig(
+                page_size=page,
+                num_blocks=slots * -(-window // page),
+                max_batch_tokens=step_tokens,
+                max_requests_per_batch=slots,
+                allow_block_sharing=True,
+                per_request_processors=True,
+                auto_switch_to_flash=False,
+                max_memory_percent=0.98,
+            ),
+        )
+        processors = self._manager.logit_processor
+        penalty = BatchedPenalty(2 * slots, vocabulary, model.device)
+        processors.logits_processor.insert(0, penalty)
+        processors.supported_keys.update(penalty.supported_kwargs)
+        processors.tensors_required += 1
+        self._manager.start()
+
+    def add(self, name: str, prompt: list[int], options: GenerationOptions) -> None:
+        """Take a request in.
+
+        Raises EngineUnavailableError where the loop is dead, ConfigurationError for a seed: all requests share one
+        source of chance.
+        """
+        greedy = options.temperature <= 0
+        if options.seed is not None and not greedy:
+            raise ConfigurationError('engine.seed needs engine.batching = "off", or engine.temperature = 0')
+        taken = self._manager.add_request(
+            prompt,
+            request_id=name,
+            max_new_tokens=options.max_new_tokens,
+            streaming=True,
+            temperature=1.0 if greedy else float(options.temperature),
+            top_k=1 if greedy else min(options.top_k, self._vocabulary) or self._vocabulary,
+            top_p=1.0 if greedy else float(options.top_p),
+            repetition_penalty=float(options.repetition_penalty),
+        )
+        if taken is None:
+            raise EngineUnavailableError(f"the generation loop takes no requests: {self.failure() or 'it is stopping'}")
+
+    def cancel(self, name: str) -> None:
+        """Give a request up before the next step."""
+        self._manager.cancel_request(name)
+
+    def progress(self, seconds: float) -> Iterator[Progress]:
+        """Yield what has happened, waiting for it at most so long."""
+        said = self._manager.output_router.output_queue
+        try:
+            yield _progress(said.get(timeout=seconds))
+            while True:
+                yield _progress(said.get_nowait())
+        except queue.Empty:
+            return
+
+    def steps(self) -> int:
+        """Return how many steps were made; none while the cache is made."""
+        return int(getattr(self._manager, "current_batch", 0))
+
+    def failure(self) -> str | None:
+        """Return why the loop is dead, None while it lives."""
+        error = self._manager.background_thread_status.fatal_error
+        if error is not None:
+            return f"{type(error).__name__}: {error}"
+        return None if self._manager.is_running() else "its thread is gone"
+
+    def stop(self) -> None:
+        """End the loop and free its cache; raise EngineUnavailableError where a step hangs."""
+        self._manager.stop(block=True, timeout=_STOP_SECONDS, hard_stop=True)
+        if self._manager.is_running():
+            raise EngineUnavailableError("the generation loop hangs: restart the program")
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _progress(output: Any) -> Progress:
+    return Progress(output.request_id, output.generated_tokens, output.is_finished(), output.error)

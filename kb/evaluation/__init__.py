@@ -1,0 +1,1 @@
+"""Question sets, the figures that come of them, and reports."""
