@@ -58,6 +58,8 @@ _LONGEST_TARGET: Final = 2_100
 _LONGEST_WORD: Final = 4_096
 # What a renderer may take for the continuation of an address, though we take it for its end.
 _GOING_ON: Final = frozenset("(['!<`")
+# What ends an address here but not for every renderer: many read on to the next space.
+_AFTER = re.compile(r"[“”‘’「」『』《》〈〉【】〔〕（），。；、！？：…]+")
 # A sentence may end with an exclamation mark before its citation.
 _CITED = re.compile(r"!\[\d{1,4}\]")
 _UNFINISHED_CITATION = re.compile(r"!(?:\[\d{0,4})?\Z")
@@ -128,8 +130,13 @@ class LinkGuard:
                     return None
                 if _SCHEME_ALONE.fullmatch(whole[0]) or (len(whole[0]) < _LONGEST_WHOLE and self._known(whole[0])):
                     return word.end(), word[0]
-            going_on = shown == word[0] and buffer[word.end() : word.end() + 1] in _GOING_ON and _is_address(shown)
-            return word.end(), f"{shown} " if going_on and not self._known(buffer[: word.end() + 1]) else shown
+            if shown != word[0] or not _is_address(shown):
+                return word.end(), shown
+            after = _AFTER.match(buffer, word.end())
+            if after is not None and after.end() == len(buffer) and not final:
+                return None
+            going_on = buffer[word.end() : word.end() + 1] in _GOING_ON and not self._known(buffer[: word.end() + 1])
+            return word.end(), f"{shown} " if going_on or _runs_on(buffer, word.end(), after) else shown
         if first == "<":
             if _UNFINISHED_TAG.match(buffer) and not final:
                 return None
@@ -191,6 +198,13 @@ def _extent(word: str) -> tuple[int, int]:
     if _read_leniently(word) != word:
         start = 0  # hidden characters may stand anywhere
     return start, max(start, len(word.rstrip(_ENDING)))
+
+
+def _runs_on(buffer: str, end: int, marks: re.Match[str] | None) -> bool:
+    """Say whether what follows an address without a space, beyond closing marks, could be read as part of it."""
+    at = marks.end() if marks else end
+    following = buffer[at : at + 1]
+    return following != "" and not following.isspace() and (marks is not None or not following.isascii())
 
 
 def _is_address(word: str) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kb.checking.links import REMOVED, LinkGuard
@@ -27,6 +27,7 @@ def guarded(text: str, sources: tuple[str, ...] = SOURCES) -> str:
         "See https://docs.example.org/guide?page=2#top for more.",
         "**https://docs.example.org/guide?page=2#top**.",
         "见https://docs.example.org/guide?page=2#top。",
+        "见https://docs.example.org/guide?page=2#top。 再登录。",
         "[guide](https://docs.example.org/guide?page=2#top)",
         "[the manual](manual/first.md)",
         "https://question.example/x",
@@ -66,6 +67,8 @@ def test_what_the_sources_have_and_plain_text_stay(text: str) -> None:
         ("<a href=http://evil.example/CANARY>x</a>", f"‹a href={NOTE}>x‹/a>"),
         ("ht\u200btp://evil.example/CANARY", NOTE),
         ("[x](/sign-out)", "[x] (/sign-out)"),
+        ("见https://question.example/x。CANARY", "见https://question.example/x 。CANARY"),
+        ("见https://question.example/x密码是四二", "见https://question.example/x 密码是四二"),
         ("http://邪恶.中国/CANARY", f"{NOTE}邪恶.中国/CANARY"),
     ],
 )
@@ -111,6 +114,7 @@ _PIECES = st.lists(st.sampled_from([*_PARTS.split(" "), " ", "\n"]), max_size=14
 
 
 @settings(max_examples=300)
+@example(["https://ok.example/a", "甲。"], 1)
 @given(_PIECES, st.integers(1, 7))
 def test_no_text_makes_a_link_of_its_own(pieces: list[str], size: int) -> None:
     """However an answer is put together and cut, no address but those of the sources remains, and no picture."""
@@ -121,7 +125,7 @@ def test_no_text_makes_a_link_of_its_own(pieces: list[str], size: int) -> None:
     cut = "".join(guard.feed(text[at : at + size]) for at in range(0, len(text), size)) + guard.close()
     assert cut == whole
     for address in re.findall(r"https?://[^\s()<>\[\]`!]*", whole):
-        assert address.rstrip(".,;:!?*_~|\\") == "https://ok.example/a"
+        assert address.rstrip(".,;:!?*_~|\\。") in ("https://ok.example/a", "http://", "https://")
     assert not re.search(r"<img|\]\(\s*(?:javascript|data|//)", whole)
 
 
