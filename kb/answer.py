@@ -6,7 +6,6 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Final
 
 from indexes.records import Hit
 from kb.answer_cache import AnswerCache, CacheKey, cache_key
@@ -23,8 +22,6 @@ from kb.retriever import Grounding, Retriever
 
 _MARK_CHARACTERS = "[]0123456789 \n"
 _CLOSING = tuple("。！？.!?…：；”’」』）)》】`")
-# Engines that write nothing of their own: each of their sentences stands in a passage, addresses included.
-_QUOTING: Final = frozenset({"extractive"})
 
 
 class Answerer:
@@ -156,7 +153,7 @@ class Answerer:
     def _generate(self, engine: Engine, prompt: Prompt, draft: Draft, cancel: threading.Event) -> Iterator[Event]:
         rewriter = MarkRewriter(len(prompt.passages), SpanNumbers(prompt.passages).number_of)
         sources = (prompt.question, *(passage.hit.text for passage in prompt.passages))
-        guard = LinkGuard(sources, prompt.language, quoting=engine.name in _QUOTING)
+        guard = LinkGuard(sources, prompt.language, quoting=engine.quotes)
         draft.engine, draft.prompt_version = engine.name, prompt.version
         written, held = "", ""
         for piece in engine.stream(prompt, self._options, cancel):

@@ -35,6 +35,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def quotes(self) -> bool:
+        """Whether it writes nothing of its own: each of its sentences stands in a passage, addresses included."""
+        ...
+
+    @property
     def window(self) -> int:
         """The largest number of tokens, prompt and answer together; a very large number where unlimited."""
         ...

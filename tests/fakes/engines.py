@@ -19,6 +19,7 @@ class ScriptedEngine:
     """
 
     name = "scripted"
+    quotes = False
 
     def __init__(
         self,

@@ -37,6 +37,7 @@ class ObedientEngine:
     """
 
     name = "obedient"
+    quotes = False
     window = 100_000
 
     def __init__(self, secret: str) -> None:

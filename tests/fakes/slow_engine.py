@@ -20,6 +20,7 @@ class SlowEngine:
     """
 
     name = "slow"
+    quotes = False
     window = 1_000_000
 
     def __init__(

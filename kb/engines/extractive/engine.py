@@ -45,6 +45,7 @@ class ExtractiveEngine:
     """
 
     name = "extractive"
+    quotes = True
     window = 1_000_000_000
 
     def __init__(

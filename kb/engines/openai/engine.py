@@ -42,6 +42,7 @@ class OpenAIEngine:
     """
 
     name = "openai"
+    quotes = False
 
     def __init__(
         self, servers: Sequence[ServerAddress], *, window: int = 8192, limits: Limits = Limits(), ca_file: str = ""

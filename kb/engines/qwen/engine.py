@@ -33,6 +33,7 @@ class QwenEngine:
     """
 
     name = "qwen"
+    quotes = False
 
     def __init__(
         self,
