@@ -26,7 +26,7 @@ _CLAUSE = re.compile(r"[^，,；;：:、]*[，,；;：:、]*")
 _OPENING: Final = 4.0
 _UNDER: Final = 3.0
 # What stands under another heading of the same passage must come this close to the best sentence.
-_OTHER_HEADING_SHARE: Final = 0.5
+_OTHER_HEADING_SHARE: Final = 0.7
 # A sentence that announces what follows is quoted with it.
 _LEADS_ON = re.compile(r"[：:]\Z")
 _SENTENCE_CLOSERS: Final = "。！？；.!?;…”’」』）)》"
@@ -38,10 +38,10 @@ class ExtractiveEngine:
 
     A logistic model gives each sentence of the best `maximum_passages` passages the probability that it answers
     (`weights.py`); a heading that asks the same lifts what stands under it. The best sentence is quoted;
-    others are added, up to `maximum_sentences`, while their probability for each character quoted is over `price` and
-    at least `share` of the best one's: lower values give longer answers that hold more. A sentence of another passage
-    must also reach `second_passage_probability`, one under another heading half of the best one's. A sentence over
-    `maximum_characters` is cut at clauses around its best part.
+    others are added, the most probable first, up to `maximum_sentences`, if their probability for each character
+    quoted is over `price` and at least `share` of the best one's: lower values give longer answers that hold more. A
+    sentence of another passage must also reach `second_passage_probability`, one under another heading most of the
+    best one's. A sentence over `maximum_characters` is cut at clauses around its best part.
     """
 
     name = "extractive"
@@ -51,7 +51,7 @@ class ExtractiveEngine:
     def __init__(
         self,
         *,
-        price: float = 0.002,
+        price: float = 0.0022,
         share: float = 0.1,
         maximum_sentences: int = 3,
         maximum_passages: int = 4,
@@ -92,9 +92,11 @@ class ExtractiveEngine:
         worth = probability / np.array([self._length(sentence) for sentence in sentences])
         best = int(np.argmax(probability))
         chosen = {best}
-        for index in np.argsort(-worth, kind="stable").tolist():
-            if len(chosen) >= self.maximum_sentences or worth[index] < self.price:
+        for index in np.argsort(-probability, kind="stable").tolist():
+            if len(chosen) >= self.maximum_sentences:
                 break
+            if worth[index] < self.price:
+                continue
             said = {solid(sentences[earlier].text) for earlier in chosen}
             if solid(sentences[index].text) not in said and self._adds(
                 sentences[index], probability[index], sentences[best], probability[best]

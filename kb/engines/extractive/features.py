@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from indexes.text.matching import fold, folded_query
 from indexes.text.pieces import IDEOGRAPH, cut
 from indexes.text.term_ids import Ids
+from kb.engines.extractive.asked_units import asked_units, holds_unit
 from kb.engines.extractive.quotable import Sentence
 
 # Kinds of question, tried in this order on the folded question.
@@ -66,6 +67,7 @@ _SINGLE_CHARACTER_WEIGHT: Final = 0.5
 FEATURES: Final = (
     "cover", "bigram_cover", "window_cover", "relative_cover", "is_best", "is_best_of_passage", "previous_cover",
     "next_cover", "first_passage", "relative_score", "log_length", "cue", "missing_cue", "definition_cue", "focus",
+    "unit", "missing_unit",
 )  # fmt: skip
 
 Terms = frozenset[int]
@@ -106,17 +108,19 @@ def feature_rows(question: str, sentences: Sequence[Sentence]) -> NDArray[np.flo
     paths = _terms_by_text({s.passage.hit.heading for s in sentences})
     headings = _terms_by_text({s.heading for s in sentences})
     kind = kind_of(question)
-    cue, focus = _CUES.get(kind), _FOCUS.search(fold(question))
+    cue, focus, units = _CUES.get(kind), _FOCUS.search(fold(question)), asked_units(question)
     top_score = max((sentence.passage.hit.score for sentence in sentences), default=0.0) or 1.0
     rows = np.zeros((len(sentences), len(FEATURES)))
     for index, sentence in enumerate(sentences):
         hit, n = sentence.passage.hit, sentence.passage.n
         before = index > 0 and sentences[index - 1].passage.n == n
         after = index + 1 < len(sentences) and sentences[index + 1].passage.n == n
-        window = held[index] | paths[hit.heading] | headings[sentence.heading]
+        # Past a heading of its own text a passage is no longer about what its path says.
+        window = held[index] | headings[sentence.heading] | (frozenset() if sentence.section else paths[hit.heading])
         window |= held[index - 1] if before else frozenset()
         window |= held[index + 1] if after else frozenset()
         has_cue = cue is not None and cue.search(folded[index]) is not None
+        has_unit = bool(units) and holds_unit(folded[index], units)
         rows[index] = (
             covers[index],
             len(asked.pairs & held[index]) / max(1, len(asked.pairs)),
@@ -133,6 +137,8 @@ def feature_rows(question: str, sentences: Sequence[Sentence]) -> NDArray[np.flo
             kind in _DEMANDING and not has_cue,
             kind == "definition" and has_cue,
             focus is not None and focus[1] in folded[index],
+            has_unit,
+            bool(units) and not has_unit,
         )
     return rows
 

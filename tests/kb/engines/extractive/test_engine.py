@@ -53,6 +53,17 @@ def test_the_sentence_that_answers_is_quoted(question: str, wanted: str) -> None
     assert f"{wanted}[1]" in answered(prompt_of(question, text))
 
 
+def test_the_unit_asked_for_beats_what_stands_around_it() -> None:
+    """Of what stands under the heading asked for, the sentence with the days is quoted, and none of other headings."""
+    text = (
+        "1.2 年休假\n员工入职满一年后享有带薪年休假。工龄满一年不满十年的，年休假为 7 天；满十年的，年休假为 12 天。"
+        "未休完的年休假可以顺延至次年 3 月 31 日。\n1.4 婚假\n员工依法登记结婚的，享有 13 天婚假。"
+    )
+    answer = answered(prompt_of("年休假有几天？", text, heading="1.2 年休假"))
+    assert "年休假为 7 天；满十年的，年休假为 12 天。" in answer
+    assert "婚假" not in answer
+
+
 def test_every_piece_is_an_exact_sentence_with_its_passage() -> None:
     """The answer is sentences of the passages and marks, and nothing else."""
     texts = ("海水的平均盐度约为3.5%。海水呈弱碱性。", "河水的盐度低于0.05%。河水流入海洋。")
