@@ -23,14 +23,15 @@ from ingest.web.fetching import Fetched, fetch
 
 _OCR_MEMORY_BYTES = 1 << 30  # what the recogniser and its models take on top
 _SECONDS_PER_MEBIBYTE = 2.0  # a large file is given more time
+_OCR_SLOWNESS = 10.0  # pages of a scan take seconds each, and nobody knows beforehand how many are scans
 _JOIN_SECONDS = 1.5
 
 
 class LoaderPool:
     """Reading processes that are started when needed and used again, for `load_all`.
 
-    `memory_bytes` and `seconds` bound the reading of one document (`seconds` grows with its size); `max_bytes`
-    bounds a file. `allow_hosts` may be fetched from although their addresses are private. `passwords` are tried
+    `memory_bytes` and `seconds` bound the reading of one document (`seconds` grows with its size, and tenfold with
+    `ocr`); `max_bytes` bounds a file. `allow_hosts` may be fetched from although their addresses are private. `passwords` are tried
     on encrypted documents; `ocr` reads pages that are only images, and raises ConfigurationError here where the
     extra for it is missing.
     """
@@ -187,6 +188,8 @@ class LoaderPool:
             "ocr": self._ocr,
         }
         seconds = self._seconds + _SECONDS_PER_MEBIBYTE * len(data) / (1 << 20)
+        if self._ocr:
+            seconds *= _OCR_SLOWNESS
         try:
             loaded = self._ask(self._stock.borrow(), request, data, seconds, run)
         except _UsedProcessDied:

@@ -223,7 +223,9 @@ class IngestSettings(Section):
     ocr: bool = Field(default=False, description="read pages that are only images; needs the `ocr` extra")
     keep_originals: bool = Field(default=True, description="keep the bytes that came in")
     memory_mb: int = Field(default=1024, ge=128, le=1_048_576, description="MiB that reading one document may take")
-    seconds: float = Field(default=60.0, gt=0, le=86_400, description="seconds that reading one document may take")
+    seconds: float = Field(
+        default=60.0, gt=0, le=86_400, description="seconds that reading one document may take; tenfold with `ocr`"
+    )
     max_mb: int = Field(default=256, ge=1, le=1_048_576, description="MiB of one file at most")
     allow_hosts: list[str] = Field(
         default_factory=list,

@@ -147,7 +147,9 @@ class WorkerProcess:
             while (total := self._expected(received)) is None or len(received) < total:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
-                    raise DocumentError("timeout", f"reading it took longer than {seconds:.0f} seconds")
+                    raise DocumentError(
+                        "timeout", f"reading it took longer than {seconds:.0f} seconds (ingest.seconds)"
+                    )
                 if self._watch is not None:
                     self._watch()
                     remaining = min(remaining, _WATCH_SECONDS)

@@ -46,7 +46,7 @@ def test_reading_scans_fits_the_limits_of_a_reading_process(tmp_path: Path) -> N
     """The recogniser works within the memory, files and threads that a reading process has."""
     (tmp_path / "scan.pdf").write_bytes(_scan(_CHINESE))
     items = [item for item in walk(tmp_path) if isinstance(item, SourceItem)]
-    with LoaderPool(1, seconds=150, ocr=True) as pool:
+    with LoaderPool(1, ocr=True) as pool:
         (outcome,) = pool.load_all(items)
     assert outcome.error is None, outcome.error
     assert outcome.loaded is not None and "备份重要的数据" in outcome.loaded.text
