@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
+
+HEADING_SEPARATOR: Final = " > "
+"""Stands between the titles of a heading path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ class Document:
             if page.start <= offset < page.end:
                 return page.number
         return self.pages[-1].number if self.pages and offset >= self.pages[-1].end else None
+
+    def heading_at(self, offset: int) -> str:
+        """Return the path of the headings in force at `offset`, joined by " > ", or "" before the first."""
+        before = sorted((heading for heading in self.headings if heading.start <= offset), key=lambda h: h.start)
+        return heading_paths(before)[-1] if before else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,18 @@ class SplitterIdentity:
     version: int
     chunk_tokens: int
     overlap_sentences: int
+
+
+def heading_paths(headings: Sequence[Heading]) -> list[str]:
+    """Return for each heading, in the order of the text, its path: the titles that it stands under and its own."""
+    stack: list[Heading] = []
+    paths = []
+    for heading in headings:
+        while stack and stack[-1].level >= heading.level:
+            stack.pop()
+        stack.append(heading)
+        paths.append(HEADING_SEPARATOR.join(title for part in stack if (title := " ".join(part.title.split()))))
+    return paths
 
 
 def document_id_of(uri: str) -> str:

@@ -31,9 +31,9 @@ class LoaderPool:
     """Reading processes that are started when needed and used again, for `load_all`.
 
     `memory_bytes` and `seconds` bound the reading of one document (`seconds` grows with its size, and tenfold with
-    `ocr`); `max_bytes` bounds a file. `allow_hosts` may be fetched from although their addresses are private. `passwords` are tried
-    on encrypted documents; `ocr` reads pages that are only images, and raises ConfigurationError here where the
-    extra for it is missing.
+    `ocr`); `max_bytes` bounds a file. `allow_hosts` may be fetched from although their addresses are private.
+    `passwords` are tried on encrypted documents; `ocr` reads pages that are only images, and raises
+    ConfigurationError here where the extra for it is missing.
     """
 
     def __init__(

@@ -174,7 +174,7 @@ class Answerer:
             return
         if held:
             yield DeltaEvent(held)
-        checked = check(finished, guard.moved(rewriter.marks), prompt.passages, draft.ground.page_of)
+        checked = check(finished, guard.moved(rewriter.marks), prompt.passages, draft.ground.place_of)
         if self._refuse_unsupported and checked.refuted and not cancel.is_set():
             yield draft.done(refusal_text(prompt.language), "refused")
             return

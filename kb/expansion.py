@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from indexes.records import Hit
+from indexes.records import Document, Hit
 from indexes.store import Snapshot
 
 _NEIGHBOURS = 1
 
 
-def expand(hits: Sequence[Hit], snapshot: Snapshot, budget: int) -> tuple[Hit, ...]:
+def expand(
+    hits: Sequence[Hit], snapshot: Snapshot, document_of: Callable[[str], Document], budget: int
+) -> tuple[Hit, ...]:
     """Return passages, best first: each hit with one chunk before and after it, overlapping or touching spans merged.
 
     The best hits are widened first, as long as all passages together stay within `budget` characters; what is found is
-    never dropped. A merged passage has the score and the chunk of its best hit. Every passage is exactly
-    `text[start:end]` of its document.
+    never dropped. A merged passage has the score and the chunk of its best hit, and page and heading of its start.
+    Every passage is exactly `text[start:end]` of its document, which `document_of` gives by its identity.
     """
     spans: list[tuple[Hit, int, int]] = []
     free = budget - sum(len(hit.text) for hit in hits)
@@ -28,7 +30,7 @@ def expand(hits: Sequence[Hit], snapshot: Snapshot, budget: int) -> tuple[Hit, .
             if cost <= free:
                 (start, end), free = wider, free - cost
         spans.append((hit, start, end))
-    return tuple(_cut_out(hit, start, end, snapshot) for hit, start, end in _merged(spans))
+    return tuple(_cut_out(hit, start, end, document_of) for hit, start, end in _merged(spans))
 
 
 def _merged(spans: Sequence[tuple[Hit, int, int]]) -> list[tuple[Hit, int, int]]:
@@ -47,8 +49,9 @@ def _merged(spans: Sequence[tuple[Hit, int, int]]) -> list[tuple[Hit, int, int]]
     return merged
 
 
-def _cut_out(hit: Hit, start: int, end: int, snapshot: Snapshot) -> Hit:
+def _cut_out(hit: Hit, start: int, end: int, document_of: Callable[[str], Document]) -> Hit:
     if (start, end) == (hit.start, hit.end):
         return hit
-    text = snapshot.document_text(hit.document_id)[start:end]
-    return replace(hit, start=start, end=end, text=text)
+    document = document_of(hit.document_id)
+    page, heading = document.page_at(start), document.heading_at(start)
+    return replace(hit, start=start, end=end, text=document.text[start:end], page=page, heading=heading)

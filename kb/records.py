@@ -73,6 +73,14 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where an offset of a document lies: its page, from 1, where the document has pages, and its heading path."""
+
+    page: int | None
+    heading: str
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """One `[n]` of an answer: an exact span, `quote == document.text[start:end]`."""
 

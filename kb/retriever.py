@@ -15,7 +15,7 @@ from kb.confidence.estimate import Confidence, confidence_for
 from kb.expansion import expand
 from kb.history import retrieval_query
 from kb.question import check_question
-from kb.records import Filters, Message, Retrieval
+from kb.records import Filters, Message, Place, Retrieval
 
 MAXIMUM_TOP_K = 100
 
@@ -32,14 +32,18 @@ class Grounding:
 
         `budget` bounds the characters of all passages together, except that the hits themselves are always whole.
         """
-        return expand(self.retrieval.hits, self.snapshot, budget)
+        return expand(self.retrieval.hits, self.snapshot, self._document, budget)
 
-    def page_of(self, document_id: str, offset: int) -> int | None:
-        """Return the page, from 1, that holds an offset of a document, or None where it has no pages."""
+    def place_of(self, document_id: str, offset: int) -> Place:
+        """Return where an offset of a document lies."""
+        document = self._document(document_id)
+        return Place(document.page_at(offset), document.heading_at(offset))
+
+    def _document(self, document_id: str) -> Document:
         document = self._documents.get(document_id)
         if document is None:
             document = self._documents[document_id] = self.snapshot.document(document_id)
-        return document.page_at(offset)
+        return document
 
     @cached_property
     def _documents(self) -> dict[str, Document]:

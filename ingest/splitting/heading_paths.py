@@ -5,10 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from indexes.records import Heading
+from indexes.records import HEADING_SEPARATOR, Heading, heading_paths
 from ingest.splitting.pieces import Measure
-
-SEPARATOR = " > "
 
 
 class HeadingPaths:
@@ -21,7 +19,7 @@ class HeadingPaths:
         self.levels = [heading.level for heading in known]
         self.top_level = min(self.levels, default=0)
         self.ends = [_end_of(text, heading) for heading in known]
-        full = _paths(known)
+        full = heading_paths(known)
         texts = list(dict.fromkeys(full))
         counts = measure.exact([path + "\n" for path in texts])
         fitted = {
@@ -47,22 +45,11 @@ def _end_of(text: str, heading: Heading) -> int:
     return heading.start + len(title) if title and text.startswith(title, heading.start) else heading.start
 
 
-def _paths(headings: Sequence[Heading]) -> list[str]:
-    stack: list[Heading] = []
-    paths = []
-    for heading in headings:
-        while stack and stack[-1].level >= heading.level:
-            stack.pop()
-        stack.append(heading)
-        paths.append(SEPARATOR.join(title for part in stack if (title := " ".join(part.title.split()))))
-    return paths
-
-
 def _shortened(path: str, measure: Measure, room: int) -> tuple[str, int]:
-    parts = path.split(SEPARATOR)
+    parts = path.split(HEADING_SEPARATOR)
     while len(parts) > 1:
         parts = parts[1:]
-        shorter = SEPARATOR.join(parts)
+        shorter = HEADING_SEPARATOR.join(parts)
         tokens = measure.exact([shorter + "\n"])[0] - measure.special
         if tokens <= room:
             return shorter, tokens

@@ -10,10 +10,10 @@ from indexes.text.matching import fold, terms
 from ingest.splitting.sentences import sentence_spans
 from kb.checking.marks import Mark, MarkRewriter
 from kb.checking.support import Verdict, judge, overlap, solid
-from kb.records import Citation, Passage
+from kb.records import Citation, Passage, Place
 
-PageOf = Callable[[str, int], int | None]
-"""Gives the page, from 1, of an offset in the document with this identity, or None where it has no pages."""
+PlaceOf = Callable[[str, int], Place]
+"""Gives where an offset lies in the document with this identity."""
 
 # A wider hull of spans than this, in characters, is no longer a quotation: the first span then stands alone.
 MAXIMUM_QUOTE: Final = 600
@@ -72,7 +72,7 @@ class SpanNumbers:
         return len(self._runs)
 
 
-def check(text: str, marks: Sequence[Mark], passages: Sequence[Passage], page_of: PageOf) -> Checked:
+def check(text: str, marks: Sequence[Mark], passages: Sequence[Passage], place_of: PlaceOf) -> Checked:
     """Check finished text (marks numbered from 1 in order of first use, as `MarkRewriter` leaves it).
 
     `passages` are those of the prompt. A text without marks is given marks at the sentences that a passage clearly
@@ -80,7 +80,7 @@ def check(text: str, marks: Sequence[Mark], passages: Sequence[Passage], page_of
     """
     by_number = {passage.n: passage for passage in passages}
     if not marks:
-        return _attach(text, passages, page_of)
+        return _attach(text, passages, place_of)
     spans: dict[int, list[tuple[int, int]]] = {}
     verdicts_of: dict[int, list[Verdict]] = {}
     cited: dict[int, Passage] = {}
@@ -98,7 +98,7 @@ def check(text: str, marks: Sequence[Mark], passages: Sequence[Passage], page_of
         for mark in used:
             verdicts_of.setdefault(mark.n, []).append(verdict)
     citations = tuple(
-        _citation(n, cited[n], _hull(spans[n]), all(verdict == "supported" for verdict in verdicts_of[n]), page_of)
+        _citation(n, cited[n], _hull(spans[n]), all(verdict == "supported" for verdict in verdicts_of[n]), place_of)
         for n in sorted(cited)
     )
     return Checked(text, citations, tuple(verdicts))
@@ -175,7 +175,7 @@ def _undivided(bare: str, marked: Iterable[int]) -> list[tuple[int, int]]:
     return joined
 
 
-def _attach(text: str, passages: Sequence[Passage], page_of: PageOf) -> Checked:
+def _attach(text: str, passages: Sequence[Passage], place_of: PlaceOf) -> Checked:
     """Write marks into a text that has none, after each sentence that some passage clearly bears out."""
     rewriter = MarkRewriter(len(passages), SpanNumbers(passages).number_of)
     written, at = [], 0
@@ -189,7 +189,7 @@ def _attach(text: str, passages: Sequence[Passage], page_of: PageOf) -> Checked:
     written.append(rewriter.feed(text[at:]) + rewriter.close())
     if not rewriter.marks:
         return Checked(text, (), tuple(verdicts))
-    return check("".join(written), rewriter.marks, passages, page_of)
+    return check("".join(written), rewriter.marks, passages, place_of)
 
 
 def _best_passage(claim: str, passages: Sequence[Passage]) -> tuple[Passage | None, Verdict]:
@@ -214,19 +214,20 @@ def _hull(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return (start, end) if end - start <= MAXIMUM_QUOTE else spans[0]
 
 
-def _citation(n: int, passage: Passage, span: tuple[int, int], supported: bool, page_of: PageOf) -> Citation:
+def _citation(n: int, passage: Passage, span: tuple[int, int], supported: bool, place_of: PlaceOf) -> Citation:
     hit = passage.hit
     start, end = hit.start + span[0], hit.start + span[1]
+    place = place_of(hit.document_id, start)
     return Citation(
         n=n,
         document_id=hit.document_id,
         title=hit.title,
         uri=hit.uri,
-        page=page_of(hit.document_id, start),
+        page=place.page,
         start=start,
         end=end,
         quote=hit.text[span[0] : span[1]],
-        heading=hit.heading,
+        heading=place.heading,
         score=hit.score,
         supported=supported,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexes.records import Hit
-from kb.records import Passage, Retrieval
+from kb.records import Passage, Place, Retrieval
 
 
 def hit_of(
@@ -61,5 +61,5 @@ class FixedGrounding:
     def passages(self, budget: int) -> tuple[Hit, ...]:
         return self.retrieval.hits
 
-    def page_of(self, document_id: str, offset: int) -> int | None:
-        return None
+    def place_of(self, document_id: str, offset: int) -> Place:
+        return Place(None, "")

@@ -110,7 +110,7 @@ def test_pages_are_looked_up_in_the_searched_version(tmp_path: Path) -> None:
     with knowledge_base(tmp_path, {"book": "第一页讲海水。\f第二页讲河水。"}) as retriever:
         ground = retriever.ground("河水")
         document_id = ground.retrieval.hits[0].document_id
-        assert [ground.page_of(document_id, offset) for offset in (0, 7, 8, 14)] == [1, 1, 2, 2]
+        assert [ground.place_of(document_id, offset).page for offset in (0, 7, 8, 14)] == [1, 1, 2, 2]
 
 
 def test_an_empty_knowledge_base_finds_nothing(tmp_path: Path) -> None:

@@ -3,17 +3,17 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexes.records import Document, Page
+from indexes.records import Document, Heading, Page
 from kb.checking.citations import Checked, SpanNumbers, check, locate
 from kb.checking.marks import MarkRewriter
-from kb.records import Passage
+from kb.records import Passage, Place
 from tests.kb.passages import hit_of, passages_of
 
 
 def checked(generated: str, passages: list[Passage]) -> Checked:
     rewriter = MarkRewriter(len(passages))
     text = rewriter.feed(generated) + rewriter.close()
-    return check(text, rewriter.marks, passages, lambda document_id, offset: None)
+    return check(text, rewriter.marks, passages, lambda document_id, offset: Place(None, ""))
 
 
 def test_the_quote_is_the_sentence_that_bears_the_claim_out() -> None:
@@ -65,15 +65,21 @@ def test_two_marks_in_a_sentence_stand_for_its_parts() -> None:
     assert [citation.supported for citation in result.citations] == [True, True]
 
 
-def test_the_page_is_that_of_the_quote() -> None:
-    """The page of a citation is where its quote begins, not where its passage does."""
-    first, second = "第一页讲海水的盐度。", "第二页讲河水的流速。"
-    document = Document("d1", "u", "t", first + second, "", pages=(Page(1, 0, len(first)), Page(2, len(first), 20)))
-    passages = [Passage(1, hit_of(document.text))]
+def test_page_and_heading_are_those_of_the_quote() -> None:
+    """Page and heading path of a citation are where its quote begins, not where its passage does."""
+    first, second = "第一条 海水\n讲海水的盐度。", "第二条 河水\n讲河水的流速。"
+    document = Document(
+        "d1", "u", "t", first + second, "",
+        pages=(Page(1, 0, len(first)), Page(2, len(first), 40)),
+        headings=(Heading(0, 1, "第一条 海水"), Heading(len(first), 1, "第二条 河水"), Heading(38, 2, "后来")),
+    )  # fmt: skip
+    passages = [Passage(1, hit_of(document.text, heading="第一条 海水"))]
     rewriter = MarkRewriter(1)
     text = rewriter.feed("讲河水的流速。[1]") + rewriter.close()
-    (citation,) = check(text, rewriter.marks, passages, lambda _, offset: document.page_at(offset)).citations
-    assert citation.page == 2
+    (citation,) = check(
+        text, rewriter.marks, passages, lambda _, offset: Place(document.page_at(offset), document.heading_at(offset))
+    ).citations
+    assert (citation.page, citation.heading) == (2, "第二条 河水")
 
 
 def test_locate_takes_neighbours_only_where_they_add() -> None:
@@ -90,7 +96,7 @@ def test_distant_places_of_a_passage_have_numbers_of_their_own() -> None:
     passages = passages_of("灯塔建于1872年。灯塔高21米。" + "岛上有许多鸟。" * 10 + "游客很多。")
     rewriter = MarkRewriter(1, SpanNumbers(passages).number_of)
     text = rewriter.feed("灯塔建于1872年。[1]灯塔高21米。[1]游客很多。[1]") + rewriter.close()
-    result = check(text, rewriter.marks, passages, lambda document_id, offset: None)
+    result = check(text, rewriter.marks, passages, lambda document_id, offset: Place(None, ""))
     assert text == "灯塔建于1872年。[1]灯塔高21米。[1]游客很多。[2]"
     assert [citation.quote for citation in result.citations] == ["灯塔建于1872年。灯塔高21米。", "游客很多。"]
 
@@ -116,7 +122,7 @@ def test_quotes_are_exact_and_marks_agree(
     generated = "".join(f"{sentence}[{n}]" for sentence, n in sentences)
     text = rewriter.feed(generated) + rewriter.close()
     had_marks = bool(rewriter.marks)
-    result = check(text, rewriter.marks, passages, lambda document_id, offset: None)
+    result = check(text, rewriter.marks, passages, lambda document_id, offset: Place(None, ""))
     for citation in result.citations:
         assert citation.quote == documents[int(citation.document_id) - 1][citation.start : citation.end]
         assert f"[{citation.n}]" in result.text
