@@ -24,7 +24,7 @@ _KINDS: Final[Mapping[str, re.Pattern[str]]] = {
         r"|how (?:many|much|long|old|far|often|tall|large)"
     ),
     "time": re.compile(
-        r"什么时候|什么时间|何时|哪一?[年天月]|几[月日号]|年份|日期|哪个世纪"
+        r"什么时候|什么时间|何时|哪一?[年天月]|几[月日号点]|年份|日期|哪个世纪"
         r"|\bwhen\b|\b(?:what|which) (?:year|date|day|century|month|decade)"
     ),
     "reason": re.compile(r"为什么|为何|原因|缘故|因何|\bwhy\b|\breason|what (?:caused|led)"),
@@ -43,7 +43,7 @@ _CUES: Final[Mapping[str, re.Pattern[str]]] = {
         r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|hundred|thousand|million)\b"
     ),
     "time": re.compile(
-        r"\d{3,4}|\d+[年月日]|世纪|[年月日]|\b(?:january|february|march|april|may|june|july|august)\b"
+        r"\d{3,4}|\d+[年月日点]|\d:\d\d|[一二三四五六七八九十两]点|世纪|[年月日]|\b(?:january|february|march|april|may|june|july|august)\b"
         r"|\b(?:september|october|november|december|century)\b"
     ),
     "reason": re.compile(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from indexes.records import HEADING_SEPARATOR
 from ingest.splitting.sentences import sentence_spans
 from kb.records import Passage
 
@@ -27,6 +28,10 @@ _NUMBERED = re.compile(
     r"|(?:chapter|section|appendix)\s)",
     re.IGNORECASE,
 )
+_TABLE_RULE = re.compile(r"[ \t]*\n[ \t]*\|?[ \t]*:?-{2,}[-:| \t]*(?:\n|\Z)")
+# The question of a list of questions and answers: on a line of its own, or announced as one.
+_ASKED = re.compile(r"(?:Q|问|問|Question)\s?\d{0,3}\s?[：:.、]", re.IGNORECASE)
+_EMPHASIS: Final = "*_#> \t-•"
 _WORDS = re.compile(r"[^\W\d_]")
 _MINIMUM_LETTERS: Final = 2
 
@@ -36,7 +41,7 @@ class Sentence:
     """A quotable span of a passage: `passage.hit.text[start:end]`.
 
     `section` counts the headings before it within the passage; `heading` is the nearest of them, or the last part of
-    the passage's heading path, or "". `opens` says that no other text stands between that heading and this sentence.
+    the passage's heading path, or "", for a row of a Markdown table with the names of the columns. `opens` says that no other text stands between that heading and this sentence.
     """
 
     passage: Passage
@@ -61,10 +66,19 @@ def sentences_of(passages: Sequence[Passage]) -> list[Sentence]:
 def _sentences(passage: Passage) -> list[Sentence]:
     text = passage.hit.text
     spans = _joined(text, sentence_spans(text))
-    heading = passage.hit.heading.rpartition(" > ")[2]
-    section, opens = 0, False
+    heading = passage.hit.heading.rpartition(HEADING_SEPARATOR)[2]
+    section, opens, columns = 0, False, ""
     found = []
     for start, end in spans:
+        if text.startswith("|", start):
+            # A row says little without the names of its columns.
+            columns = text[start:end] if _TABLE_RULE.match(text, end) else columns
+            kind: Kind = (
+                "heading" if _TABLE_RULE.match(text, end) else "text" if _WORDS.search(text, start, end) else "fragment"
+            )
+            found.append(Sentence(passage, start, end, kind, section, f"{heading} {columns}".strip(), opens))
+            continue
+        columns = ""
         kind = _kind(text, start, end, heading)
         if kind == "heading":
             section, heading, opens = section + 1, text[start:end], True
@@ -96,6 +110,8 @@ def _kind(text: str, start: int, end: int, path_end: str) -> Kind:
     line = text[start:end]
     if len(_WORDS.findall(line)) < _MINIMUM_LETTERS:
         return "fragment"
+    if _is_asked(text, start, end):
+        return "heading"
     if len(line) > MAXIMUM_HEADING or "\n" in line:
         return "text"
     if line.lstrip("# ") == path_end:
@@ -108,6 +124,16 @@ def _kind(text: str, start: int, end: int, path_end: str) -> Kind:
         return "heading"
     stands_free = _PARAGRAPH_BREAK.match(text, end) is not None and _PARAGRAPH_BREAK.search(text[:start][-4:] or "\n\n")
     return "heading" if stands_free and not line.startswith(("\\", "$", "-", "•", "|")) else "text"
+
+
+def _is_asked(text: str, start: int, end: int) -> bool:
+    line = text[start:end].strip(_EMPHASIS)
+    if len(line) > MAXIMUM_HEADING or "\n" in line or line[-1:] not in ("？", "?"):
+        return False
+    following = text.find("\n", end)
+    before = text[text.rfind("\n", 0, start) + 1 : start]
+    after = text[end : following if following >= 0 else len(text)]
+    return bool(_ASKED.match(line)) or not (before.strip(_EMPHASIS) or after.strip(_EMPHASIS))
 
 
 def _ends_paragraph(before: str) -> bool:
