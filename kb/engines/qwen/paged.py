@@ -13,6 +13,7 @@ from indexes.errors import ConfigurationError, EngineUnavailableError
 from kb.engines.base import GenerationOptions
 from kb.engines.qwen.batching import Progress
 from kb.engines.qwen.penalty import BatchedPenalty
+from kb.engines.qwen.scheduler import NAME as SCHEDULER
 
 _STOP_SECONDS: Final = 10.0
 # Tokens of a page: flash attention asks for 256 on a GPU; smaller pages share more of a prefix.
@@ -43,6 +44,7 @@ class PagedLoop:
                 num_blocks=slots * -(-window // page),
                 max_batch_tokens=step_tokens,
                 max_requests_per_batch=slots,
+                scheduler_type=SCHEDULER,
                 allow_block_sharing=True,
                 per_request_processors=True,
                 auto_switch_to_flash=False,
