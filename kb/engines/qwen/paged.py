@@ -12,6 +12,7 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 from indexes.errors import ConfigurationError, EngineUnavailableError
 from kb.engines.base import GenerationOptions
 from kb.engines.qwen.batching import Progress
+from kb.engines.qwen.greedy import BatchedGreedy
 from kb.engines.qwen.penalty import BatchedPenalty
 from kb.engines.qwen.scheduler import NAME as SCHEDULER
 
@@ -51,12 +52,17 @@ class PagedLoop:
                 max_memory_percent=0.98,
             ),
         )
-        processors = self._manager.logit_processor
-        penalty = BatchedPenalty(2 * slots, vocabulary, model.device)
-        processors.logits_processor.insert(0, penalty)
-        processors.supported_keys.update(penalty.supported_kwargs)
-        processors.tensors_required += 1
+        self._add_processors(BatchedPenalty(2 * slots, vocabulary, model.device), BatchedGreedy())
         self._manager.start()
+
+    def _add_processors(self, first: Any, last: Any) -> None:
+        """Put processors of ours around those of transformers, before its thread starts."""
+        processors = self._manager.logit_processor
+        processors.logits_processor.insert(0, first)
+        processors.logits_processor.append(last)
+        for processor in (first, last):
+            processors.supported_keys.update(processor.supported_kwargs)
+            processors.tensors_required += 1
 
     def add(self, name: str, prompt: list[int], options: GenerationOptions) -> None:
         """Take a request in.
@@ -75,6 +81,7 @@ class PagedLoop:
             temperature=1.0 if greedy else float(options.temperature),
             top_k=1 if greedy else min(options.top_k, self._vocabulary) or self._vocabulary,
             top_p=1.0 if greedy else float(options.top_p),
+            greedy=greedy,
             repetition_penalty=float(options.repetition_penalty),
         )
         if taken is None:

@@ -79,6 +79,34 @@ def test_answers_together_are_those_alone(together: QwenEngine, alone: QwenEngin
     assert ask_at_once(together, asked) == [ask(alone, text, options) for text, options in asked]
 
 
+def test_greedy_answers_of_equal_scores(folder: Path) -> None:
+    """In BF16 several tokens often have the highest score: temperature 0 still gives the same answer each time.
+
+    The first time the prompt is read, after that its pages are there, which rounds otherwise: it is not compared.
+    """
+    engine = make(folder, dtype="bfloat16")
+    for penalty in (1.0, 1.05):
+        options = replace(GREEDY, max_new_tokens=60, repetition_penalty=penalty)
+        ask(engine, "年休假有多少天", options)
+        assert len({ask(engine, "年休假有多少天", options)[0] for _ in range(4)}) == 1
+    engine.close()
+
+
+def test_of_equal_scores_the_first_is_left() -> None:
+    """Of greedy requests one token is left, as argmax would choose it; the others keep all their scores."""
+    from types import SimpleNamespace
+
+    from kb.engines.qwen.greedy import BatchedGreedy
+
+    scores = torch.tensor([[1.0, 3.0, 3.0, 2.0]] * 3)
+    asked = [{"greedy": True}, {"greedy": False}, {}]
+    futures = [SimpleNamespace(state=SimpleNamespace(logit_processor_kwargs=choices)) for choices in asked]
+    greedy = BatchedGreedy()
+    found = greedy(scores, greedy.prepare_tensor_args(futures))
+    assert found.softmax(-1)[0].tolist() == [0.0, 1.0, 0.0, 0.0]
+    assert found[1:].tolist() == scores[1:].tolist()
+
+
 def test_sampling_is_each_requests_own(together: QwenEngine, alone: QwenEngine) -> None:
     """Greedy, penalised and sampled requests share a batch; all but the sampled are exactly as alone."""
     penalised = replace(GREEDY, repetition_penalty=0.5)
