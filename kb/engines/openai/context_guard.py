@@ -57,7 +57,20 @@ class ContextGuard:
         self._window = window
         self._context: int | None = None
         self._asked = float("-inf")
+        self._served: str | None = None
+        self._named = float("-inf")
         self._lock = threading.Lock()
+
+    def served_model(self) -> str:
+        """Return the model by the name that the server tells where its dialect asks for that, else as configured.
+
+        Raises Failure where there is no server at all.
+        """
+        with self._lock:
+            if time.monotonic() - self._named > _HOLDS_SECONDS:
+                self._served = self._told(lambda: self._dialect.model(self._inquiry))
+                self._named = time.monotonic()
+            return self._served or self._model
 
     def before(self, messages: Sequence[Message], room: int) -> Fit:
         """Return how the prompt fits; raise Failure where the server would have to cut or refuse it.
@@ -114,5 +127,5 @@ class ContextGuard:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise failure_of_connection(error, self._url, self._inquiry.connect_seconds) from error
         except httpx.HTTPError as error:
-            _LOG.info("%s does not tell about its context: %s", self._url, error)
+            _LOG.info("%s does not tell about itself: %s", self._url, error)
             return None

@@ -13,6 +13,10 @@ Body = dict[str, Any]
 Extras = Callable[[GenerationOptions], Body]
 # Servers encode the rendered prompt with its control tokens, so one inside a document would end its turn.
 _CONTROL: Final = re.compile(r"<(?=\|(?:im_start|im_end|endoftext)\|>)")
+# Qwen3's kinds that answer with or without a thought; those of these names have one way only.
+_ONE_WAY: Final = re.compile(r"instruct|thinking|coder|base", re.IGNORECASE)
+# What Qwen3's own template writes before an answer that is to come without a thought.
+_EMPTY_THOUGHT: Final = "<think>\n\n</think>\n\n"
 _FEWEST: Final = ("model", "messages", "stream", "max_tokens", "temperature")
 
 
@@ -62,11 +66,12 @@ def ollama_body(model: str, messages: Sequence[Message], options: GenerationOpti
     }
 
 
-def tgi_body(messages: Sequence[Message], options: GenerationOptions) -> Body:
+def tgi_body(model: str, messages: Sequence[Message], options: GenerationOptions) -> Body:
     """Return a request of `/generate_stream`, which takes the rendered text: Qwen's form, ChatML.
 
-    `truncate` is left out: with it TGI would cut a long prompt instead of refusing it. A `top_p` of 1 and a
-    temperature of 0 are refused by TGI and mean none.
+    `model` tells whether an empty thought has to stand before the answer, so that the model does not think. `truncate`
+    is left out: with it TGI would cut a long prompt instead of refusing it. A `top_p` of 1 and a temperature of 0 are
+    refused by TGI and mean none.
     """
     parameters: Body = {
         "max_new_tokens": options.max_new_tokens,
@@ -82,13 +87,25 @@ def tgi_body(messages: Sequence[Message], options: GenerationOptions) -> Body:
             parameters["top_p"] = options.top_p
     if options.seed is not None:
         parameters["seed"] = options.seed
-    return {"inputs": chatml(messages), "parameters": parameters}
+    thought = _EMPTY_THOUGHT if thinks_unless_told(model) else ""
+    return {"inputs": chatml(messages) + thought, "parameters": parameters}
 
 
 def chatml(messages: Sequence[Message]) -> str:
     """Return the text of a prompt in ChatML, up to where the assistant's turn begins."""
     turns = [f"<|im_start|>{turn['role']}\n{turn['content']}<|im_end|>\n" for turn in turns_of(messages)]
     return "".join(turns) + "<|im_start|>assistant\n"
+
+
+def thinks_unless_told(model: str) -> bool:
+    """Return whether a model of this name or path is a Qwen3 that can do without thinking, and thinks if left to it."""
+    name = re.split(r"[/\\]", model.rstrip("/\\"))[-1]
+    return "qwen3" in name.lower() and _ONE_WAY.search(name) is None
+
+
+def without_whole_nucleus(body: Body) -> Body:
+    """Return `body` without a `top_p` of 1, which means none, for a server that refuses it."""
+    return {key: value for key, value in body.items() if key != "top_p" or value < 1}
 
 
 def minimal_body(body: Body) -> Body:
@@ -108,12 +125,22 @@ def top_level(options: GenerationOptions) -> Body:
 
 def without_thinking(options: GenerationOptions) -> Body:
     """Return those of `top_level`, and what switches Qwen3's thinking off in the chat template."""
-    return {**top_level(options), "chat_template_kwargs": {"enable_thinking": False}}
+    return top_level(options) | template_only(options)
+
+
+def llama_cpp_sampling(options: GenerationOptions) -> Body:
+    """Return sampling fields under the names of llama.cpp, which passes over `repetition_penalty`."""
+    return {"top_k": options.top_k, "repeat_penalty": options.repetition_penalty}
 
 
 def llama_cpp(options: GenerationOptions) -> Body:
-    """Return sampling fields under the names of llama.cpp, which passes over `repetition_penalty`."""
-    return {"top_k": options.top_k, "repeat_penalty": options.repetition_penalty}
+    """Return those of `llama_cpp_sampling`, and what switches thinking off in the chat template."""
+    return llama_cpp_sampling(options) | template_only(options)
+
+
+def webui(options: GenerationOptions) -> Body:
+    """Return those of `top_level`, and the field by which text-generation-webui switches thinking off."""
+    return {**top_level(options), "enable_thinking": False}
 
 
 def template_only(options: GenerationOptions) -> Body:

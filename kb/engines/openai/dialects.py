@@ -25,7 +25,8 @@ class Dialect:
     """How to ask one kind of server. `raises_context` tells a user how to give it a larger context.
 
     `route` says which interface is spoken: OpenAI's, Ollama's `/api/chat` or TGI's `/generate_stream`. `context` asks
-    the server for the size of its context, `count` for the tokens of a prompt (or at least of its texts).
+    the server for the size of its context, `count` for the tokens of a prompt (or at least of its texts), `model` for
+    what it serves where the prompt's form depends on that. `refuses_whole_nucleus`: a `top_p` of 1 is an error there.
     """
 
     name: str
@@ -36,6 +37,8 @@ class Dialect:
     route: Literal["openai", "ollama", "tgi"] = "openai"
     context: facts.Context = facts.no_context
     count: facts.Count = facts.no_count
+    model: facts.Model = facts.no_model
+    refuses_whole_nucleus: bool = False
 
     @property
     def marks_end(self) -> bool:
@@ -55,13 +58,17 @@ class Dialect:
         return f"{base}/chat/completions" if urlsplit(base).path else f"{base}/v1/chat/completions"
 
     def body(self, model: str, messages: Sequence[Message], options: GenerationOptions, window: int) -> Body:
-        """Return the request. `options.max_new_tokens` must fit the window already."""
+        """Return the request for what `model` tells, or for the configured name where it tells nothing.
+
+        `options.max_new_tokens` must fit the window already.
+        """
         if self.route == "ollama":
             return bodies.ollama_body(model, messages, options, window)
         if self.route == "tgi":
-            return bodies.tgi_body(messages, options)
+            return bodies.tgi_body(model, messages, options)
         standard = bodies.openai_body(model or self.fixed_model or "default", messages, options, self.asks_usage)
-        return standard | self.extras(options)
+        body = standard | self.extras(options)
+        return bodies.without_whole_nucleus(body) if self.refuses_whole_nucleus else body
 
     def read(self, message: str) -> Part:
         """Return what a message of the stream holds; raise EngineUnavailableError where it reports an error."""
@@ -111,8 +118,22 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             context=facts.listed_context,
             count=facts.sglang_count,
         ),
-        Dialect("tgi", _TGI_CONTEXT, fixed_model="tgi", context=facts.tgi_context, count=facts.tgi_count),
-        Dialect("tgi-native", _TGI_CONTEXT, route="tgi", context=facts.tgi_context, count=facts.tgi_count),
+        Dialect(
+            "tgi",
+            _TGI_CONTEXT,
+            fixed_model="tgi",
+            context=facts.tgi_context,
+            count=facts.tgi_count,
+            refuses_whole_nucleus=True,
+        ),
+        Dialect(
+            "tgi-native",
+            _TGI_CONTEXT,
+            route="tgi",
+            context=facts.tgi_context,
+            count=facts.tgi_count,
+            model=facts.tgi_model,
+        ),
         Dialect(
             "llama.cpp",
             "start llama-server with a larger -c",
@@ -123,7 +144,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         Dialect(
             "llama-cpp-python",
             "start llama_cpp.server with a larger --n_ctx",
-            bodies.llama_cpp,
+            bodies.llama_cpp_sampling,
             count=facts.llama_cpp_python_count,
         ),
         Dialect(
@@ -135,7 +156,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         Dialect(
             "lmstudio",
             "load the model in LM Studio with a larger context length",
-            bodies.llama_cpp,
+            bodies.llama_cpp_sampling,
             context=facts.lmstudio_context,
         ),
         Dialect(
@@ -148,7 +169,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         Dialect(
             "text-generation-webui",
             "start the web UI with a larger --ctx-size",
-            bodies.top_level,
+            bodies.webui,
             count=facts.webui_count,
         ),
         Dialect("transformers", "use a model with a larger context", bodies.template_only, asks_usage=False),

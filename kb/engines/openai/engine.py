@@ -133,7 +133,8 @@ class OpenAIEngine:
     ) -> Iterator[str | Usage]:
         fit = self._guards[endpoint].before(prompt.messages, options.max_new_tokens)
         options = replace(options, max_new_tokens=min(options.max_new_tokens, fit.room))
-        body = endpoint.dialect.body(endpoint.model, prompt.messages, options, self._window)
+        model = self._guards[endpoint].served_model()
+        body = endpoint.dialect.body(model, prompt.messages, options, self._window)
         fewest = minimal_body(body)
         if endpoint.only_fewest_fields:
             body = fewest

@@ -14,6 +14,7 @@ from kb.records import Message
 
 Context = Callable[[Inquiry, str], int | None]
 Count = Callable[[Inquiry, str, Sequence[Message]], int | None]
+Model = Callable[[Inquiry], str | None]
 
 
 def no_context(inquiry: Inquiry, model: str) -> int | None:
@@ -26,6 +27,11 @@ def no_count(inquiry: Inquiry, model: str, messages: Sequence[Message]) -> int |
     return None
 
 
+def no_model(inquiry: Inquiry) -> str | None:
+    """Return None: the configured name is the model's, or does not matter."""
+    return None
+
+
 def listed_context(inquiry: Inquiry, model: str) -> int | None:
     """Return `max_model_len` of the model list (vLLM, SGLang)."""
     return _size(_entry(inquiry.get("/v1/models"), model).get("max_model_len"))
@@ -34,6 +40,12 @@ def listed_context(inquiry: Inquiry, model: str) -> int | None:
 def tgi_context(inquiry: Inquiry, model: str) -> int | None:
     """Return `max_total_tokens` of TGI's `/info`; a prompt over a lower bound of its own is refused there, not cut."""
     return _size(_table(inquiry.get("/info")).get("max_total_tokens"))
+
+
+def tgi_model(inquiry: Inquiry) -> str | None:
+    """Return the name or path of the model that TGI was started with."""
+    told = _table(inquiry.get("/info")).get("model_id")
+    return told if isinstance(told, str) and told else None
 
 
 def llama_cpp_context(inquiry: Inquiry, model: str) -> int | None:

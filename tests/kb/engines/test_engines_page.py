@@ -45,15 +45,31 @@ def test_sections_say_how_far_they_are_tested(section: str) -> None:
         assert (ROOT / "tests" / "kb" / "engines" / "dialect_servers" / name).is_file()
 
 
-def test_what_the_table_says_is_what_is_tested() -> None:
-    """The table of long prompts agrees with the dialects in code and with the recorded servers."""
-    rows = {
-        name: [cell.strip() for cell in row.split("|")[2:5]]
-        for row in re.findall(r"^\| `.*$", PAGE, re.MULTILINE)
+def rows_of(heading: str) -> dict[str, list[str]]:
+    """Return the cells of the table under a heading row that begins like this, by each of the names in the first cell."""
+    table = PAGE.partition(heading)[2].partition("\n\n")[0]
+    return {
+        name: [cell.strip() for cell in row.split("|")[2:-1]]
+        for row in table.splitlines()[2:]
         for name in re.findall(r"`([^`]+)`", row.split("|")[1])
     }
+
+
+def test_what_the_table_says_of_thinking_is_what_is_tested() -> None:
+    """Each dialect stands in it once, and a request says it where the recorded server reads that."""
+    rows = rows_of("| dialect | how Qwen3 is kept from thinking |")
+    assert set(rows) == set(DIALECTS) - {"openai", "qwen-openai-api"} | {"auto", "standard"}
+    for server in SERVERS:
+        if server.dialect in rows:
+            said = rows[server.dialect][0]
+            assert ("each request" in said or "the engine renders" in said) == server.switches_thinking, server
+
+
+def test_what_the_table_says_is_what_is_tested() -> None:
+    """The table of long prompts agrees with the dialects in code and with the recorded servers."""
+    rows = rows_of("| dialect | tells its context |")
     assert set(rows) == set(DIALECTS) - {"openai"}
-    for name, (context, count, usage) in rows.items():
+    for name, (context, count, usage, _) in rows.items():
         dialect = DIALECTS[name]
         assert (context == "yes") == (dialect.context is not DIALECTS["openai"].context), name
         assert (count == "yes") == (dialect.count is not DIALECTS["openai"].count), name

@@ -6,6 +6,7 @@ Assumed (from the README of its server):
   `default_generation_settings.n_ctx`.
 - `/apply-template` renders messages to `{"prompt"}`; `/tokenize` takes `{"content"}` and gives `{"tokens": [...]}`.
 - The model's name is not checked. `repeat_penalty` is its name, `repetition_penalty` is passed over.
+- `chat_template_kwargs` of a request reach the chat template (`--jinja`, on unless it is switched off).
 - Usage comes where asked for, in a chunk without choices; thinking comes as `reasoning_content`.
 - A prompt over the context is 400 with `type: "exceed_context_size_error"`, `n_prompt_tokens` and `n_ctx`; a wrong key
   401 with `type: "authentication_error"`; while the model loads 503 with `type: "unavailable_error"`.

@@ -4,6 +4,7 @@ Seen in a run of version 0.3.36 (`test_llama_cpp_python.py` runs the real one):
 
 - `/v1/models` says `owned_by: "me"`; nothing tells the context; `/extras/tokenize/count` takes `{"input"}`.
 - Any model name will do. Streams end with `[DONE]` and hold no usage, also where it is asked for.
+- `chat_template_kwargs` is an option of its start (`--chat_template_kwargs`); in a request it is passed over.
 - A prompt over the context is 400 with `code: "context_length_exceeded"` without streaming; with streaming it is
   status 200 and an empty stream.
 - A wrong key is 401 with `{"detail": "Invalid API key"}`. Other errors are 500 with `type: "internal_server_error"`.
@@ -23,6 +24,7 @@ class LlamaCppPythonServer(OpenAIServer):
     tells_usage = False
     checks_model = False
     questions_refused = 3
+    switches_thinking = False
 
     def look(self, request: Request) -> Reply:
         if request.path == "/v1/models":

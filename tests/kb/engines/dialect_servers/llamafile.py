@@ -5,7 +5,8 @@ Assumed (from its README and that of the llama.cpp version inside it):
 - It is an older `llama-server`: `/props` and `/tokenize` are there, `/apply-template` is not.
 - A prompt over the context is cut: its middle is thrown away without a word, and the usage counts what was left. (The
   newest versions refuse, as `llama-server` does.)
-- It knows no key and checks no model name. Thinking stands between tags in the text.
+- It knows no key and checks no model name. Thinking stands between tags in the text;
+  versions with Jinja templates read `chat_template_kwargs`, older ones pass over it.
 - It lists its model as `LLaMA_CPP`, or by the name of its file.
 """
 

@@ -6,6 +6,7 @@ Assumed (from its documentation of the REST and OpenAI-compatible interfaces):
 - A path that it does not know is answered with status 200 and `{"error": "Unexpected endpoint or method. ..."}`.
 - Usage comes where `stream_options.include_usage` asks for it, in a chunk without choices. Thinking comes as
   `reasoning_content` where that is switched on, and between tags otherwise.
+- Thinking is a setting of the loaded model; `chat_template_kwargs` in a request is passed over.
 - What happens to a prompt over the context is a setting of the model (middle cut out, oldest turns dropped, or an
   error); cut is assumed, since that is the worse.
 - An error within a stream is an event named `error`.
@@ -26,6 +27,7 @@ class LmStudioServer(OpenAIServer):
     model = "qwen2.5-7b-instruct"
     long_prompt = "cuts"
     tells_context = True
+    switches_thinking = False
 
     def look(self, request: Request) -> Reply:
         if request.path == "/v1/models":

@@ -6,6 +6,7 @@ Assumed (from its documentation of the API, and from measurements of others):
   `eval_count`. Thinking comes as `message.thinking`.
 - `options.num_ctx` sets the context of the request. A longer prompt is cut without a word: status 200, and only
   `prompt_eval_count` shows it. A `num_ctx` over what the model was made for is lowered to that, again without a word.
+- Qwen3 thinks unless the request says `think: false`.
 - `/api/tags` lists models, `/api/show` tells `model_info` with `<family>.context_length`, `/api/version` the version.
 - Errors are `{"error": "..."}`, within a stream too; a missing model is 404. Ollama knows no key; a gateway does.
 - The OpenAI route is there as well, but takes no `num_ctx`.
@@ -25,9 +26,13 @@ class OllamaServer(DialectServer):
     """Cuts what does not fit into `num_ctx`; `context` is what the model was made for."""
 
     dialect = "ollama"
-    model = "qwen2.5:7b"
+    model = "qwen3:8b"
     long_prompt = "cuts"
     tells_context = True
+    switches_thinking = True
+
+    def told_not_to_think(self, body: dict[str, Any]) -> bool:
+        return body.get("think") is False
 
     def is_question(self, request: Request) -> bool:
         return request.path == "/api/chat"
@@ -42,7 +47,7 @@ class OllamaServer(DialectServer):
         if request.path == "/api/version":
             return json_reply({"version": "0.12.6"})
         if request.path == "/api/show" and request.body["model"] == self.model:
-            return json_reply({"model_info": {"general.architecture": "qwen2", "qwen2.context_length": self.context}})
+            return json_reply({"model_info": {"general.architecture": "qwen3", "qwen3.context_length": self.context}})
         if request.path == "/v1/models":
             return json_reply(listed(self.model, "library"))
         return Reply(404, "text/plain", [b"404 page not found"])
@@ -53,15 +58,17 @@ class OllamaServer(DialectServer):
         context = min(body["options"]["num_ctx"], self.context)
         tokens = token_count([turn["content"] for turn in body["messages"]])
         kept = tokens if tokens < context else context // 2
-        return Reply(kind="application/x-ndjson", pieces=self.with_fault(self.lines(body["options"], kept)))
+        return Reply(kind="application/x-ndjson", pieces=self.with_fault(self.lines(body, kept)))
 
-    def lines(self, options: dict[str, Any], prompt_tokens: int) -> Iterator[bytes]:
-        words, finish = self.words(options.get("stop") or (), options["num_predict"])
-        if self.thinking:
-            yield self.line({"message": {"role": "assistant", "content": "", "thinking": self.thinking}, "done": False})
+    def lines(self, body: dict[str, Any], prompt_tokens: int) -> Iterator[bytes]:
+        options = body["options"]
+        thoughts = self.thoughts(body)[: options["num_predict"]]
+        words, finish = self.words(options.get("stop") or (), options["num_predict"] - len(thoughts))
+        for thought in thoughts:
+            yield self.line({"message": {"role": "assistant", "content": "", "thinking": thought}, "done": False})
         for word in words:
             yield self.line({"message": {"role": "assistant", "content": word}, "done": False})
-        counts = {"prompt_eval_count": prompt_tokens, "eval_count": len(words)}
+        counts = {"prompt_eval_count": prompt_tokens, "eval_count": len(thoughts) + len(words)}
         last = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": finish}
         yield self.line({**last, "total_duration": 1000, **counts})
 

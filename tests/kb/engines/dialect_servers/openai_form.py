@@ -40,6 +40,10 @@ class OpenAIServer(DialectServer):
     # Whether it stands on the chunk with the finish reason instead of a chunk of its own without choices.
     usage_with_finish: ClassVar[bool] = False
     status_of_wrong_model: ClassVar[int] = 404
+    switches_thinking = True
+
+    def told_not_to_think(self, body: dict[str, Any]) -> bool:
+        return (body.get("chat_template_kwargs") or {}).get("enable_thinking") is False
 
     def respond(self, request: Request) -> Reply:
         if not self.authorised(request):
@@ -71,18 +75,20 @@ class OpenAIServer(DialectServer):
         raise NotImplementedError
 
     def stream(self, body: dict[str, Any], prompt_tokens: int) -> Iterator[bytes]:
-        words, finish = self.words(body.get("stop") or (), body["max_tokens"])
+        # What is thought counts towards the bound on the answer.
+        thoughts = self.thoughts(body)[: body["max_tokens"]]
+        words, finish = self.words(body.get("stop") or (), body["max_tokens"] - len(thoughts))
         yield self.event(chunk({"role": "assistant", "content": ""}))
-        if self.thinking and self.thinking_field:
-            yield self.event(chunk({self.thinking_field: self.thinking}))
-        if self.thinking and not self.thinking_field:
-            words = ["<think>", self.thinking, "</think>", "\n\n", *words]
-        for word in words:
+        for thought in thoughts if self.thinking_field else ():
+            yield self.event(chunk({self.thinking_field: thought}))
+        inline = ["<think>", *thoughts, "</think>", "\n\n"] if thoughts and not self.thinking_field else []
+        for word in [*inline, *words]:
             yield self.event(chunk({"content": word}))
+        completion_tokens = len(thoughts) + len(words)
         counts = {
             "prompt_tokens": prompt_tokens,
-            "completion_tokens": len(words),
-            "total_tokens": prompt_tokens + len(words),
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
         }
         asked = bool((body.get("stream_options") or {}).get("include_usage"))
         told = self.usage == "always" or (self.usage == "asked" and asked)

@@ -30,6 +30,8 @@ class QwenOpenAIApiServer(OpenAIServer):
     tells_usage = False
     checks_model = False
     long_prompt = "hides"
+    # Nothing reads such a field, and first-generation models do not think.
+    switches_thinking = False
 
     def look(self, request: Request) -> Reply:
         if request.path == "/v1/models":

@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Literal
 
 Fault = Literal["", "waiting", "busy", "failing", "error within", "malformed", "dead", "dead at once"]
 ANSWER = ("年假", "为", "十天。", "[1]", "𠮷野家", "以外", "无。")
+# What a Qwen3 thinks before its answer unless it is told not to: more pieces than the answer has.
+THOUGHT = tuple("用户想知道年假有几天，先看资料。")
 # The word that a server is told to stop before.
 STOP = "以外"
 
@@ -72,6 +74,8 @@ class DialectServer:
     questions_refused: ClassVar[int] = 1
     # Whether the dialect lets a client know the size of the context before it asks.
     tells_context: ClassVar[bool] = False
+    # Whether thinking can be switched off in a request; such a server serves Qwen3, which thinks unless it is.
+    switches_thinking: ClassVar[bool] = False
     model = "Qwen2.5-7B-Instruct"
 
     def __init__(
@@ -111,6 +115,10 @@ class DialectServer:
         """What this server writes where generating fails half-way."""
         raise NotImplementedError
 
+    def told_not_to_think(self, body: dict[str, Any]) -> bool:
+        """Whether the request switches thinking off in this server's way."""
+        return False
+
     # What subclasses are helped with.
 
     @property
@@ -123,6 +131,12 @@ class DialectServer:
 
     def authorised(self, request: Request) -> bool:
         return not self.key or request.headers.get("authorization") == f"Bearer {self.key}"
+
+    def thoughts(self, body: dict[str, Any]) -> Sequence[str]:
+        """Return what the model thinks before it answers: what the test says, or as Qwen3 does unless it is told."""
+        if self.thinking:
+            return (self.thinking,)
+        return THOUGHT if self.switches_thinking and not self.told_not_to_think(body) else ()
 
     def words(self, stops: Sequence[str], most: int) -> tuple[list[str], str]:
         """Return the pieces of the answer and why it ends: at a stop string, at its bound, or by itself."""

@@ -4,6 +4,7 @@ Assumed (from its documentation and its OpenAPI description):
 
 - `/info` tells `model_id`, `max_input_tokens` and `max_total_tokens`, with `router: "text-generation-router"`.
 - `/tokenize` takes `{"inputs"}` and gives a list of `{"id", "text", "start", "stop"}`.
+- It has no `chat_template_kwargs`: what a template can be told, it is not. A `top_p` of 1 or more is refused.
 - The model's name is not checked ("tgi" by custom). TGI itself knows no key; a gateway before it does.
 - Usage comes where `stream_options.include_usage` asks for it; the stream ends with `[DONE]`.
 - A prompt that does not fit is 422 with `error_type: "validation"`, never cut unless `truncate` asks for that; too
@@ -11,6 +12,8 @@ Assumed (from its documentation and its OpenAPI description):
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from tests.kb.engines.dialect_servers.openai_form import OpenAIServer, listed
 from tests.kb.engines.dialect_servers.serving import Reply, Request, event, json_reply, token_count
@@ -22,6 +25,13 @@ class TgiServer(OpenAIServer):
     dialect = "tgi"
     checks_model = False
     tells_context = True
+    switches_thinking = False
+
+    def chat(self, body: dict[str, Any]) -> Reply:
+        if not 0 < body.get("top_p", 0.5) < 1:
+            message = "Input validation error: `top_p` must be > 0.0 and < 1.0"
+            return json_reply({"error": message, "error_type": "validation"}, 422)
+        return super().chat(body)
 
     def look(self, request: Request) -> Reply:
         if request.path == "/v1/models":

@@ -6,6 +6,7 @@ Assumed (from its documentation and its OpenAPI description), beyond what `tgi.p
 - Each event is one token, written as `data:` without a space: `{"index", "token": {"id", "text", "logprob",
   "special"}, "generated_text": null, "details": null}`; the last has `generated_text` and `details` with
   `finish_reason`, `generated_tokens` and, in version 3, `input_length`. There is no `[DONE]`.
+- `/info` tells the model, so that a client knows its template. Qwen3 thinks unless an empty thought stands at the end.
 - Special tokens come as tokens with `special: true`; the stop string itself comes as a token.
 """
 
@@ -23,6 +24,11 @@ class TgiNativeServer(TgiServer):
     """Takes rendered text, refuses what does not fit."""
 
     dialect = "tgi-native"
+    switches_thinking = True
+    model = "Qwen/Qwen3-8B"
+
+    def told_not_to_think(self, body: dict[str, Any]) -> bool:
+        return bool(body["inputs"].endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n"))
 
     def is_question(self, request: Request) -> bool:
         return request.path == "/generate_stream"
@@ -38,12 +44,14 @@ class TgiNativeServer(TgiServer):
             return json_reply({"error": "`temperature` must be strictly positive", "error_type": "validation"}, 422)
         if prompt_tokens + parameters["max_new_tokens"] > self.context:
             return validation(self.context, prompt_tokens)
-        return Reply(kind="text/event-stream", pieces=self.with_fault(self.tokens(parameters, prompt_tokens)))
+        return Reply(kind="text/event-stream", pieces=self.with_fault(self.tokens(request.body, prompt_tokens)))
 
-    def tokens(self, parameters: dict[str, Any], prompt_tokens: int) -> Iterator[bytes]:
-        words, finish = self.words(parameters["stop"], parameters["max_new_tokens"])
-        if self.thinking:
-            words = ["<think>", self.thinking, "</think>", "\n\n", *words]
+    def tokens(self, body: dict[str, Any], prompt_tokens: int) -> Iterator[bytes]:
+        parameters = body["parameters"]
+        thoughts = self.thoughts(body)[: parameters["max_new_tokens"]]
+        words, finish = self.words(parameters["stop"], parameters["max_new_tokens"] - len(thoughts))
+        if thoughts:
+            words = ["<think>", *thoughts, "</think>", "\n\n", *words]
         for place, word in enumerate(words):
             yield self.token(place, word)
         details = {

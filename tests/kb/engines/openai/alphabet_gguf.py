@@ -2,7 +2,8 @@
 
 Attention and feed-forward weights are zero, so each token is told by the one before it alone: a line break is followed
 by `a`, every letter by the next, and `z` by the end of the turn. What a server answers can thus be checked word by
-word, while tokenizer, chat template, cache and sampling are the server's own.
+word, while tokenizer, chat template, cache and sampling are the server's own. Where the template is told not to think
+it begins the answer with `m`, which here stands for an empty thought: the model goes on with `n`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ WIDTH, LAYERS, HEADS, INNER, CONTEXT = 64, 2, 2, 128, 4096
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "<|im_start|>assistant{{ '\n' }}"  # a line break at the very end of a template would be dropped
+    "{% if enable_thinking is defined and enable_thinking is false %}m{% endif %}"
 )
 
 

@@ -25,10 +25,12 @@ class Asked:
 
 @dataclass
 class ScriptedServer:
-    """Answers the n-th request with the n-th script, and further ones with the last."""
+    """Answers the n-th POST with the n-th script, and further ones with the last; GET is 404 unless `told` has it."""
 
     scripts: Sequence[Connection]
+    told: dict[str, object] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
+    looked: list[str] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -56,11 +58,19 @@ class ScriptedServer:
                 data += connection.recv(65536)
             head, _, rest = data.partition(b"\r\n\r\n")
             first, *others = head.decode().split("\r\n")
+            if first.startswith("GET "):
+                self._tell(connection, first.split(" ")[1])
+                return
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in others)}
             while len(rest) < int(headers["content-length"]):
                 rest += connection.recv(65536)
             self.asked.append(Asked(first.split(" ")[1], headers, json.loads(rest)))
             self.scripts[min(len(self.asked), len(self.scripts)) - 1](connection)
+
+    def _tell(self, connection: socket.socket, path: str) -> None:
+        self.looked.append(path)
+        status = "200 OK" if path in self.told else "404 Not Found"
+        connection.sendall(head(status, "application/json") + json.dumps(self.told.get(path)).encode())
 
     def wait_until_left(self, connection: socket.socket, seconds: float) -> None:
         """Set `left` once the client has closed its side."""

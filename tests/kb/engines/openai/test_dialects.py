@@ -99,6 +99,28 @@ def test_length(serve: Serve) -> None:
     assert text == "".join(ANSWER if server.dialect == "qwen-openai-api" else ANSWER[:2])
 
 
+def test_thinking_is_switched_off(serve: Serve) -> None:
+    """Where thinking can be switched off it is, in the server's own words: no token of a short answer goes to it."""
+    server = serve()
+    if not server.switches_thinking:
+        pytest.skip("this server cannot be told not to think")
+    text, usage = ask(engine_for(server), max_new_tokens=len(ANSWER))
+    assert text == "".join(ANSWER)
+    assert usage is not None
+    assert usage.completion_tokens == len(ANSWER)
+    assert server.told_not_to_think(server.questions[0].body)
+
+
+def test_a_whole_nucleus(serve: Serve) -> None:
+    """A `top_p` of 1, which means none, is refused by no server: those that do are not sent it, the others are."""
+    server = serve()
+    assert ask(engine_for(server), top_p=1.0)[0] == "".join(ANSWER)
+    body = server.questions[0].body
+    sent = {**body, **body.get("options", {}), **body.get("parameters", {})}
+    assert sent.get("top_p", 1.0) == 1.0
+    assert ("top_p" in sent) == (not server.dialect.startswith("tgi"))
+
+
 def test_thinking_is_hidden(serve: Serve) -> None:
     """Thinking is not shown, whether it comes in a field or between tags."""
     assert ask(engine_for(serve(thinking="用户想知道天数", piece_bytes=3)))[0] == "".join(ANSWER)

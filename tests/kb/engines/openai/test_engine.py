@@ -188,11 +188,41 @@ def test_dialects(serve: Serve, name: str) -> None:
     elif name == "qwen-openai-api":
         assert extra == {"top_k"}
         assert "stream_options" not in asked.body
+    elif name in ("llama.cpp", "llamafile"):
+        assert extra == {"top_k", "repeat_penalty", "chat_template_kwargs"}
+    elif name == "text-generation-webui":
+        assert extra == {"top_k", "repetition_penalty", "enable_thinking"}
     elif name == "transformers":
         assert extra == {"chat_template_kwargs"}
         assert "stream_options" not in asked.body
     else:
-        assert ("repeat_penalty" if name != "text-generation-webui" else "repetition_penalty") in extra
+        assert extra == {"top_k", "repeat_penalty"}
+
+
+@pytest.mark.parametrize(
+    ("served", "configured", "thought"),
+    [
+        ({"model_id": "Qwen/Qwen3-8B"}, "", True),
+        ({"model_id": "/data/Qwen3.5-9B-AWQ/"}, "Qwen2.5", True),
+        ({}, "Qwen/Qwen3-0.6B", True),
+        (None, "Qwen/Qwen3-0.6B", True),
+        ({"model_id": "Qwen/Qwen2.5-7B-Instruct"}, "Qwen3-8B", False),
+        ({"model_id": "Qwen/Qwen3-4B-Instruct-2507"}, "", False),
+        ({"model_id": "Qwen/Qwen3-4B-Thinking-2507"}, "", False),
+        ({"model_id": "/models/qwen3/Qwen2.5-7B"}, "", False),
+        ({"model_id": ["Qwen3-8B"]}, "", False),
+    ],
+)
+def test_an_empty_thought_for_qwen3(serve: Serve, served: object, configured: str, thought: bool) -> None:
+    """On TGI's own route a Qwen3 that can do without thinking gets an empty thought; what TGI tells goes first."""
+    server = serve(replying('data:{"token": {"text": "好"}, "generated_text": "好"}\n\n'))
+    if served is not None:
+        server.told["/info"] = served
+    engine = OpenAIEngine([ServerAddress(server.url, configured, "tgi-native")])
+    assert ask(engine)[0] == ask(engine)[0] == "好"
+    end = "<|im_start|>assistant\n" + ("<think>\n\n</think>\n\n" if thought else "")
+    assert all(asked.body["inputs"].endswith(end) for asked in server.asked)
+    assert server.looked == ["/info"]
 
 
 def test_ollama_stream(serve: Serve) -> None:
@@ -304,6 +334,7 @@ def test_key_is_sent(serve: Serve) -> None:
     assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
     assert "authorization" not in server.asked[1].headers
     assert {asked.path for asked in server.asked} == {"/v1/chat/completions"}
+    assert server.looked == []
 
 
 def test_proxies_of_the_environment_are_not_used(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ interpreter in KB_TEST_LLAMA_CPP_PYTHON: `pip install "llama-cpp-python[server]"
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import string
@@ -47,14 +48,25 @@ def interpreter() -> str:
 
 
 @pytest.fixture(scope="module")
-def server(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("llama")
-    model, port = folder / "alphabet.gguf", free_port()
+def model(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("llama") / "alphabet.gguf"
     writer = Path(__file__).with_name("alphabet_gguf.py")
-    subprocess.run([interpreter, str(writer), str(model)], check=True, capture_output=True, timeout=120)
+    subprocess.run([interpreter, str(writer), str(path)], check=True, capture_output=True, timeout=120)
+    return path
+
+
+@contextlib.contextmanager
+def serving(interpreter: str, model: Path, *more: str) -> Iterator[str]:
+    port = free_port()
     command = [interpreter, "-m", "llama_cpp.server", "--model", str(model), "--host", "127.0.0.1"]
-    command += ["--n_ctx", str(CONTEXT), "--port", str(port), "--api_key", KEY]
-    with running(command, port, folder / "log", "/v1/models") as url:
+    command += ["--n_ctx", str(CONTEXT), "--port", str(port), "--api_key", KEY, *more]
+    with running(command, port, model.with_name(f"log-{port}"), "/v1/models") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def server(interpreter: str, model: Path) -> Iterator[str]:
+    with serving(interpreter, model) as url:
         yield url
 
 
@@ -81,6 +93,12 @@ def test_stop_and_length(server: str) -> None:
     """Stop strings and the bound on the answer are kept."""
     assert "".join(ask(engine_for(server), stop=("ijk",))[0]) == "abcdefgh"
     assert "".join(ask(engine_for(server), max_new_tokens=3, temperature=0.0)[0]) == "abc"
+
+
+def test_thinking_is_switched_off_at_the_start(interpreter: str, model: Path) -> None:
+    """The option that docs/engines.md names reaches the chat template; a request cannot say it."""
+    with serving(interpreter, model, "--chat_template_kwargs", '{"enable_thinking": false}') as url:
+        assert "".join(ask(engine_for(url))[0]) == string.ascii_lowercase.partition("m")[2]
 
 
 def test_a_wrong_key(server: str) -> None:
