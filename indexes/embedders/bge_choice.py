@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +10,15 @@ from indexes.embedders.bge_directory import BgeDirectory
 from indexes.embedders.bge_prepared import Prepared, graph_file, prepared_folder, read_prepared
 from indexes.embedders.bge_runtime import Runtime, RuntimeSetting
 from indexes.errors import ConfigurationError, DamagedError, EngineUnavailableError
+from indexes.models.devices import has_gpu, require_device, state_fallback
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 logger = logging.getLogger(__name__)
 
-# On Linux no GPU works without one of these: NVIDIA, WSL, AMD, Intel and others.
-_GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/dri", "/dev/davinci_manager")
+# The setting that names the device, for messages.
+DEVICE_SETTING = "embedding.device"
 
 
 def check_setting(setting: RuntimeSetting, device: str | None) -> None:
@@ -41,9 +41,14 @@ def choose_runtime(
     """Return the loaded model, and log once which path it takes and why.
 
     `auto` is torch where a GPU is at hand or named, and otherwise what preparing the model found best; where that
-    cannot be done it is torch, with a warning. `onnx` is onnxruntime or EngineUnavailableError.
+    cannot be done it is torch, with a warning. `onnx` is onnxruntime or EngineUnavailableError. Where the device was
+    left to choose and there is no GPU, the log says so once; a device that is named but not here is an
+    EngineUnavailableError.
     """
+    require_device(device, DEVICE_SETTING)
     reason = _reason_for_torch(setting, device)
+    if device is None and setting != "onnx" and not has_gpu():
+        state_fallback()
     if reason:
         return _torch(directory, device, batch_size, reason)
     folder = prepared_folder(models_folder, directory)
@@ -70,7 +75,11 @@ def choose_runtime(
 def foresee_runtime(
     setting: RuntimeSetting, directory: BgeDirectory, models_folder: Path, *, device: str | None = None
 ) -> str:
-    """Say in a line what `choose_runtime` would take and why; nothing is loaded or prepared for it."""
+    """Say in a line what `choose_runtime` would take and why; nothing is loaded or prepared for it.
+
+    Raises EngineUnavailableError where the named device is not here.
+    """
+    require_device(device, DEVICE_SETTING)
     reason = _reason_for_torch(setting, device)
     if reason:
         return f"runs by torch: {reason}"
@@ -91,7 +100,7 @@ def _reason_for_torch(setting: RuntimeSetting, device: str | None) -> str:
         return "as configured"
     if setting == "auto" and device not in (None, "cpu"):
         return f"embedding.device is {device}"
-    if setting == "auto" and device is None and _has_gpu():
+    if setting == "auto" and device is None and has_gpu():
         return "there is a GPU"
     return ""
 
@@ -123,14 +132,3 @@ def _why_torch(prepared: Prepared) -> str:
         return prepared.reason
     gain = prepared.speeds["torch"] / prepared.speeds[prepared.runtime]
     return f"it is {gain:.1f} times as fast as {prepared.runtime}; {prepared.reason}"
-
-
-def _has_gpu() -> bool:
-    """Return whether torch sees a GPU; torch takes seconds to import and is not asked where there can be none."""
-    if sys.platform == "linux" and not any(Path(device).exists() for device in _GPU_DEVICES):
-        return False
-    try:
-        import torch
-    except ImportError:
-        return False
-    return bool(torch.accelerator.is_available())

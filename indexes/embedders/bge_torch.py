@@ -38,7 +38,8 @@ class TorchRuntime:
                 local_files_only=True,
                 model_kwargs={"use_safetensors": True},
             ).eval()
-        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        # torch asserts that it was compiled for the device.
+        except (OSError, ValueError, RuntimeError, KeyError, AssertionError, SafetensorError) as error:
             raise EngineUnavailableError(f"the model in {directory.path} cannot be loaded: {error}") from error
         self._pad_token = directory.pad_token
         self.device = self.module.device

@@ -13,6 +13,7 @@ import numpy as np
 
 from indexes.embedders.bge_runtime import missing_extra
 from indexes.errors import EngineUnavailableError
+from indexes.models.devices import require_device, state_fallback
 from indexes.models.files import resolve_model
 from indexes.rerankers.base import Scores
 from indexes.rerankers.directory import RerankerDirectory
@@ -60,6 +61,11 @@ class BgeReranker:
     def identity(self) -> str:
         """Name and fingerprint: the same for one model, wherever its directory lies."""
         return f"{self.directory.path.name}@{self.directory.revision}"
+
+    def require_device(self) -> None:
+        """Raise EngineUnavailableError where the named device is not here; the weights are not read for it."""
+        # There is no setting of its own: it runs where the embedder does.
+        require_device(self._device, "embedding.device")
 
     @cached_property
     def directory(self) -> RerankerDirectory:
@@ -137,7 +143,10 @@ class BgeReranker:
         except ImportError as error:
             raise missing_extra() from error
         path = self.directory.path
+        self.require_device()
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if self._device is None and device == "cpu":
+            state_fallback()
         try:
             module, info = AutoModelForSequenceClassification.from_pretrained(
                 str(path),
@@ -148,7 +157,8 @@ class BgeReranker:
                 output_loading_info=True,
             )
             module = module.to(device).eval()
-        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        # torch asserts that it was compiled for the device.
+        except (OSError, ValueError, RuntimeError, KeyError, AssertionError, SafetensorError) as error:
             raise EngineUnavailableError(f"the reranker in {path} cannot be loaded: {error}") from error
         missing = sorted(info["missing_keys"])
         if missing:

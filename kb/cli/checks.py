@@ -116,10 +116,13 @@ def _embedder_detail(settings: Settings) -> str:
 
 def _reranker_detail(settings: Settings) -> str:
     """Say which reranker is used and how, after reading its directory; its weights are not loaded."""
+    from indexes.rerankers.bge import BgeReranker
     from kb.making import make_reranking
 
     reranking = make_reranking(settings.retrieval, settings.embedding, settings.models)
     assert reranking is not None
+    if isinstance(reranking.reranker, BgeReranker):
+        reranking.reranker.require_device()
     return f"{reranking.reranker.identity}, over {reranking.candidates} passages, {reranking.weight:g} of the score"
 
 
@@ -169,7 +172,9 @@ def _device() -> Finding:
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
         return Finding("ok", "device", f"CUDA {torch.version.cuda}: {', '.join(names)}")
-    return Finding("note", "device", f"torch {torch.__version__} without a GPU: small models only")
+    return Finding(
+        "note", "device", f"torch {torch.__version__} without a CUDA device: what is left to choose runs on the CPU"
+    )
 
 
 def _version(distribution: str) -> str:

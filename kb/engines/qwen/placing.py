@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import torch
 
-from indexes.errors import ConfigurationError, EngineUnavailableError
+from indexes.errors import ConfigurationError
+from indexes.models.devices import require_device, state_fallback
 from kb.engines.qwen.adapter import Adapter
 from kb.engines.qwen.free_memory import free_memory
 from kb.engines.qwen.memory import MemoryPlan, plan_memory, require_memory
@@ -140,15 +141,13 @@ def _cards() -> list[torch.device]:
 
 
 def _device(device: str) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise ConfigurationError(f"engine.device {device!r} is no device: use auto, cpu, cuda or cuda:N") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise EngineUnavailableError(f"engine.device is {device!r}, but torch sees no CUDA device here")
-    return chosen
+    if device != "auto":
+        require_device(device, "engine.device")
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    state_fallback()
+    return torch.device("cpu")
 
 
 def _dtype(dtype: str, device: torch.device) -> Any:

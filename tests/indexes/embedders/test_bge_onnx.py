@@ -238,7 +238,7 @@ def test_what_will_run_is_said_without_loading_it(model: Path, int8_cache: Path,
 
 def test_a_gpu_means_torch(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
     """With a GPU at hand `auto` prepares nothing and runs by torch."""
-    monkeypatch.setattr(bge_choice, "_has_gpu", lambda: True)
+    monkeypatch.setattr(bge_choice, "has_gpu", lambda: True)
     with caplog.at_level(logging.INFO, logger="indexes.embedders.bge_choice"):
         assert BgeEmbedder(str(model), models_folder=tmp_path).runtime == "torch"
     assert "there is a GPU" in caplog.text

@@ -137,3 +137,34 @@ def test_a_home_that_cannot_be_written_is_a_problem(run: Run, tmp_path: Path, mo
     result = run("doctor")
     assert result.code == 2
     assert "cannot be written" in result.out
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("no_probes")
+def test_a_device_that_is_not_here_is_a_problem(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cuda` without a card is told for embedder, reranker and engine, with what to set; `auto` is in order."""
+    import torch
+
+    from tests.tiny_bge import make_tiny_bge
+    from tests.tiny_qwen import make_tiny_qwen
+    from tests.tiny_reranker import make_tiny_reranker
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("KB_EMBEDDING__NAME", "bge")
+    monkeypatch.setenv("KB_EMBEDDING__MODEL", str(make_tiny_bge(tmp_path / "bge-tiny-zh")))
+    monkeypatch.setenv("KB_RETRIEVAL__RERANKER", str(make_tiny_reranker(tmp_path / "reranker", steps=0)))
+    monkeypatch.setenv("KB_ENGINE__NAME", "qwen")
+    monkeypatch.setenv("KB_ENGINE__MODEL", str(make_tiny_qwen(tmp_path / "qwen-tiny")))
+    for section in ("EMBEDDING", "ENGINE"):
+        monkeypatch.setenv(f"KB_{section}__DEVICE", "cuda")
+    result = run("doctor", "--json")
+    assert result.code == 6
+    for subject, setting in (("embedder", "embedding"), ("reranker", "embedding"), ("engine", "engine")):
+        finding = next(entry for entry in result.json["findings"] if entry["subject"] == subject)
+        assert finding["level"] == "problem"
+        assert f"{setting}.device is 'cuda'" in finding["detail"]
+        assert '"auto" or "cpu"' in finding["detail"]
+    for section in ("EMBEDDING", "ENGINE"):
+        monkeypatch.setenv(f"KB_{section}__DEVICE", "auto")
+    assert run("doctor").code == 0
