@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import queue
+import traceback
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -117,8 +119,17 @@ class PagedLoop:
         self._manager.stop(block=True, timeout=_STOP_SECONDS, hard_stop=True)
         if self._manager.is_running():
             raise EngineUnavailableError("the generation loop hangs: restart the program")
+        _clear_frames(self._manager.background_thread_status.fatal_error)
+        gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Empty the frames that an error came through: they hold the cache, and the manager and logs hold the error."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _progress(output: Any) -> Progress:

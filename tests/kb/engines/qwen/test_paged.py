@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +165,39 @@ def test_a_crash_in_a_step_fails_what_was_running(folder: Path, monkeypatch: pyt
     assert type(model).forward is forward
     assert ask(engine, "好") == expected
     engine.close()
+
+
+def test_a_dead_loop_leaves_no_cache_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that died gives its cache back before the next one makes its own: two would not fit."""
+    from transformers.generation.continuous_batching.cache import PagedAttentionCache
+
+    made: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+    make_cache = PagedAttentionCache.__init__
+
+    def counted(self: Any, *arguments: Any, **named: Any) -> None:
+        alive.append(sum(cache() is not None for cache in made))
+        made.append(weakref.ref(self))
+        make_cache(self, *arguments, **named)
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        try:
+            raise ValueError("out of range")
+        except ValueError as error:
+            raise RuntimeError("device-side assert triggered") from error
+
+    monkeypatch.setattr(PagedAttentionCache, "__init__", counted)
+    engine = make(folder)
+    ask(engine, "好")
+    model = engine._runner._loop._manager.model  # type: ignore[union-attr]  # of Batching and PagedLoop
+    for _ in range(2):
+        with monkeypatch.context() as patched:
+            patched.setattr(type(model), "forward", broken)
+            with pytest.raises(EngineUnavailableError, match="device-side assert"):
+                ask(engine, "好")
+        ask(engine, "好")
+    engine.close()
+    assert alive == [0, 0, 0]
 
 
 def test_cancel_and_leave(together: QwenEngine, alone: QwenEngine) -> None:
