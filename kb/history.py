@@ -8,6 +8,7 @@ from typing import Final
 
 from indexes.text.matching import fold
 from indexes.text.question_words import without_question_words
+from kb.identifiers import identifiers
 from kb.records import Message
 
 _SHORT_CHINESE: Final = 8
@@ -33,17 +34,21 @@ def retrieval_query(question: str, history: Sequence[Message]) -> str:
 
     A question leans on it where it is short, points back (它, 那, it, those) or leaves its subject out. Only what the
     user said is used: an answer may hold anything. The question itself is put to the engine unchanged. Where a question
-    puts one thing of a kind in the place of another (病假呢? after 年休假有几天?), the other is left out.
+    puts one thing of a kind in the place of another (病假呢? after 年休假有几天?, MX-500 after MX-300), the other is
+    left out.
     """
     asked = [message.content for message in history if message.role == "user" and message.content.strip()]
     if not asked or not leans_on_history(question):
         return question
     present = fold(question)
+    replaced = bool(identifiers(present))
     added: list[str] = []
     length = 0
     kinds = _kind(question)
     for earlier in reversed(asked[-_MAXIMUM_TURNS:]):
         for found in _subjects(earlier):
+            if replaced and identifiers(found):
+                continue
             subject = _without(found, kinds)
             if (
                 subject not in _EMPTY_SUBJECTS

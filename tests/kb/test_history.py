@@ -49,3 +49,11 @@ def test_without_history_nothing_is_added() -> None:
 def test_one_thing_takes_the_place_of_another_of_its_kind(asked: list[str], question: str, query: str) -> None:
     """What is asked about instead drives out what was asked about before, and only that."""
     assert retrieval_query(question, [Message("user", text) for text in asked]) == query
+
+
+def test_one_product_takes_the_place_of_another() -> None:
+    """A follow-up about another product is searched with that product alone."""
+    history = (Message("user", "MX-300 的电池保修多久？"), Message("assistant", "24 个月。"))
+    query = retrieval_query("那 MX-500 呢？", history)
+    assert "保修" in query
+    assert "300" not in query

@@ -41,7 +41,8 @@ class Sentence:
     """A quotable span of a passage: `passage.hit.text[start:end]`.
 
     `section` counts the headings before it within the passage; `heading` is the nearest of them, or the last part of
-    the passage's heading path, or "", for a row of a Markdown table with the names of the columns. `opens` says that no other text stands between that heading and this sentence.
+    the passage's heading path, or "", for a row of a Markdown table with the names of the columns. `opens` says that
+    no other text stands between that heading and this sentence.
     """
 
     passage: Passage

@@ -64,6 +64,42 @@ def test_the_unit_asked_for_beats_what_stands_around_it() -> None:
     assert "婚假" not in answer
 
 
+def test_what_is_in_force_is_quoted_before_what_is_repealed() -> None:
+    """Of two editions that answer alike the one whose title says that it no longer holds is left out."""
+    engine = ExtractiveEngine()
+    hits = [
+        hit_of("婚假为 3 天，须一次休完。", document_id="d1", title="考勤制度（2021 年版，已废止）", score=0.9),
+        hit_of("婚假为 10 天，可以分两次休完。", document_id="d2", title="考勤制度（2025 年版）", score=0.8),
+    ]
+    tokens, window = engine.count_tokens, engine.window
+    prompt = build_prompt("婚假几天？", hits, (), count_tokens=tokens, window=window, max_new_tokens=100)
+    assert answered(prompt) == "婚假为 10 天，可以分两次休完。[2]"
+
+
+def test_nothing_is_quoted_of_another_product() -> None:
+    """Where no passage speaks of the product asked for, there is nothing to quote."""
+    assert answered(prompt_of("MX-500 的重量是多少？", "MX-300 的重量为 210 克。")) == ""
+
+
+def test_a_question_of_a_list_is_no_answer() -> None:
+    """A list of questions and answers is quoted by its answers."""
+    text = (
+        "**Q：VPN 连不上怎么办？**\nA：先确认客户端版本不低于 5.4.2。\n\n**Q：密码忘了怎么办？**\nA：打开自助页面重置。"
+    )
+    answer = answered(prompt_of("vpn连不上", text))
+    assert answer.startswith("A：先确认客户端版本不低于 5.4.2。[1]")
+    assert "Q：" not in answer
+
+
+def test_a_row_is_quoted_and_not_the_names_of_the_columns() -> None:
+    """Of a Markdown table the row that answers is quoted; its columns only help to find it."""
+    rows = ("| 线路 | 起点 | 发车时间 |", "|---|---|---|", "| 1 号线 | 凤起路 | 7:40 |", "| 2 号线 | 星光大道 | 7:30 |")
+    text = "\n".join(("班车时刻", "", *rows))
+    answer = answered(prompt_of("2号线几点发车？", text))
+    assert "| 2 号线 | 星光大道 | 7:30 |[1]" in answer
+    assert "线路" not in answer
+
+
 def test_every_piece_is_an_exact_sentence_with_its_passage() -> None:
     """The answer is sentences of the passages and marks, and nothing else."""
     texts = ("海水的平均盐度约为3.5%。海水呈弱碱性。", "河水的盐度低于0.05%。河水流入海洋。")
