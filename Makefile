@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraints.txt
 DEMO   := KB_HOME=$(CURDIR)/.kb-demo $(BIN)/kb
 PYTEST := $(BIN)/python -m pytest
+LLAMA  := .venv-llama-cpp
 
 .PHONY: help demo test test-all check bench serve samples clean
 
@@ -37,8 +38,20 @@ demo: $(VENV)/base.stamp  ## ingest the sample documents, ask, show a cited answ
 test: $(VENV)/test.stamp  ## the default tests (under 8 minutes on 2 cores)
 	@$(PYTEST) -n 2 --dist loadfile
 
-test-all: $(VENV)/test.stamp  ## the default tests and the long batteries
-	@$(PYTEST) -n 2 --dist loadfile -m "long or not long" --timeout=3600
+test-all: $(VENV)/test.stamp $(if $(KB_TEST_LLAMA_CPP_PYTHON),,$(LLAMA)/stamp)  ## the default tests and the long batteries; compiles llama-cpp-python once
+	@test ! -f $(LLAMA)/stamp || \
+	  export KB_TEST_LLAMA_CPP_PYTHON="$${KB_TEST_LLAMA_CPP_PYTHON:-$(CURDIR)/$(LLAMA)/bin/python}"; \
+	  $(PYTEST) -n 2 --dist loadfile -m "long or not long" --timeout=3600
+
+# It has no wheel. Without a compiler the stamp is not made, and the tests that run this server are skipped and say so.
+$(LLAMA)/stamp: tests/kb/engines/openai/llama_cpp_python.txt constraints.txt | $(BIN)/python
+	@if ! command -v "$${CC:-cc}" >/dev/null || ! command -v "$${CXX:-c++}" >/dev/null; then \
+	  echo "No C and C++ compiler: the tests of llama-cpp-python's server will be skipped (Debian, Ubuntu: apt install build-essential)" >&2; \
+	else \
+	  echo "Compiling llama-cpp-python into $(LLAMA), once (5 to 20 minutes) ..." >&2; \
+	  rm -rf $(LLAMA) && $(BIN)/python -m venv $(LLAMA) && \
+	  $(LLAMA)/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt -r $< && touch $@; \
+	fi
 
 check: $(VENV)/test.stamp  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
@@ -53,5 +66,5 @@ serve: $(VENV)/base.stamp  ## serve the demo's knowledge base on http://127.0.0.
 	@test -d .kb-demo/default || $(MAKE) demo
 	@$(DEMO) serve
 
-clean:           ## remove the environment and the demo's knowledge base
-	@rm -rf .venv .kb-demo
+clean:           ## remove the environments and the demo's knowledge base
+	@rm -rf $(VENV) $(LLAMA) .kb-demo

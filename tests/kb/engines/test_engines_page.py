@@ -46,7 +46,7 @@ def test_sections_say_how_far_they_are_tested(section: str) -> None:
 
 
 def rows_of(heading: str) -> dict[str, list[str]]:
-    """Return the cells of the table under a heading row that begins like this, by each of the names in the first cell."""
+    """Return the cells of the table whose heading row begins like this, by each of the names in the first cell."""
     table = PAGE.partition(heading)[2].partition("\n\n")[0]
     return {
         name: [cell.strip() for cell in row.split("|")[2:-1]]

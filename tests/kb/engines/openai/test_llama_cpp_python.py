@@ -1,7 +1,7 @@
 """The engine against the real server of llama-cpp-python, with a tiny Qwen2 in a GGUF that the test writes.
 
-The package has no wheel and takes minutes to compile, so it is in no extra. Where it is installed elsewhere, name that
-interpreter in KB_TEST_LLAMA_CPP_PYTHON: `pip install "llama-cpp-python[server]" gguf`.
+The package has no wheel and takes minutes to compile, so it is in no extra: `make test-all` compiles it once, as
+llama_cpp_python.txt pins it, and names its interpreter in KB_TEST_LLAMA_CPP_PYTHON.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ def interpreter() -> str:
         return named
     missing = [name for name in ("llama_cpp", "gguf") if importlib.util.find_spec(name) is None]
     if missing:
-        pytest.skip(f"not installed: {', '.join(missing)} (or name an interpreter in KB_TEST_LLAMA_CPP_PYTHON)")
+        pytest.skip(
+            f"not installed: {', '.join(missing)} (make test-all compiles them where there is a C++ compiler; or name "
+            "an interpreter that has them in KB_TEST_LLAMA_CPP_PYTHON)"
+        )
     return sys.executable
 
 
