@@ -57,12 +57,11 @@ class PagedLoop:
         self._add_processors(BatchedPenalty(2 * slots, vocabulary, model.device), BatchedGreedy())
         self._manager.start()
 
-    def _add_processors(self, first: Any, last: Any) -> None:
+    def _add_processors(self, penalty: BatchedPenalty, greedy: BatchedGreedy) -> None:
         """Put processors of ours around those of transformers, before its thread starts."""
         processors = self._manager.logit_processor
-        processors.logits_processor.insert(0, first)
-        processors.logits_processor.append(last)
-        for processor in (first, last):
+        processors.logits_processor[:] = [penalty, penalty.newest, *processors.logits_processor, greedy]
+        for processor in (penalty, greedy):
             processors.supported_keys.update(processor.supported_kwargs)
             processors.tensors_required += 1
 

@@ -21,8 +21,9 @@ class _Row:
 class BatchedPenalty(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  # transformers is not followed by mypy
     """Divides the positive scores of tokens that stand in prompt or answer, and multiplies the negative ones.
 
-    The table has a row of factors for each of the last `requests` requests, and row 0 without any penalty. Where steps
-    overlap on a GPU the newest token of a request may be noted one step late.
+    The table has a row of factors for each of the last `requests` requests, and row 0 without any penalty. Two parts
+    take turns in a step: this one is given the rows, `newest` the tokens that the step began with. Those are what the
+    table cannot know in time where steps overlap, since it is written before the last step has ended.
     """
 
     supported_kwargs: Final = {"repetition_penalty": float}
@@ -30,7 +31,9 @@ class BatchedPenalty(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  
 
     def __init__(self, requests: int, vocabulary: int, device: torch.device) -> None:
         self._factors = torch.ones(requests + 1, vocabulary, device=device)
+        self._penalties = torch.ones(requests + 1, 1, device=device)
         self._rows: OrderedDict[str, _Row] = OrderedDict()
+        self._now: Any = None
 
     def fill_defaults(self, int32_tensor: Any) -> None:
         """Point every place to the row without penalty."""
@@ -39,11 +42,24 @@ class BatchedPenalty(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  
     def prepare_tensor_args(self, requests_with_new_token: list[Any]) -> Any:
         """Note the tokens of each request in its row; return the rows."""
         rows = [self._row(future.state) for future in requests_with_new_token]
+        if self._factors.is_cuda:
+            # A step reads the table on another stream than the one it was written on here.
+            torch.cuda.current_stream(self._factors.device).synchronize()
         return torch.tensor(rows, dtype=torch.int32, device="cpu")
 
     def __call__(self, scores: Any, tensor_arg: Any) -> Any:
-        """Return the scores (requests, vocabulary) with the penalties of their rows."""
-        factors = self._factors[tensor_arg[: scores.size(0)].long()]
+        """Take the rows; return the scores (requests, vocabulary) as they are, for `newest` to penalise."""
+        self._now = tensor_arg[: scores.size(0)].long()
+        return scores
+
+    def newest(self, input_ids: Any, scores: Any) -> Any:
+        """Return the scores (requests, vocabulary) with the penalties of their rows and of their newest tokens.
+
+        `input_ids` (requests,) are the tokens whose successors are scored. Nothing is written to the table: a step
+        gives the same whether the next one is being prepared meanwhile or not.
+        """
+        factors = self._factors[self._now]
+        factors.scatter_(1, input_ids.long().unsqueeze(1), self._penalties[self._now])
         return torch.where(scores > 0, scores / factors, scores * factors)
 
     def _row(self, state: Any) -> int:
@@ -58,6 +74,7 @@ class BatchedPenalty(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  
                 _, oldest = self._rows.popitem(last=False)
                 row = _Row(oldest.index)
                 self._factors[row.index] = 1.0
+            self._penalties[row.index] = penalty
             self._rows[state.request_id] = row
         self._rows.move_to_end(state.request_id)
         tokens = state.initial_tokens + state.generated_tokens

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
@@ -48,6 +49,38 @@ def test_steps_overlap_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert ask(engine, "问题一") == ask(make(folder, "off"), "问题一")
     assert engine._runner._loop._manager.batch_processor.use_async_batching  # type: ignore[union-attr]  # of PagedLoop
     engine.close()
+
+
+@pytest.mark.parametrize("penalty", [0.5, 1.05, 1.5])
+def test_the_newest_token_is_penalised_too(folder: Path, monkeypatch: pytest.MonkeyPatch, penalty: float) -> None:
+    """The token of a step is penalised in the next, which is prepared before it is known."""
+    overlap_steps(monkeypatch)
+    engine, options = make(folder, "on"), replace(GREEDY, repetition_penalty=penalty)
+    assert ask(engine, "问题一", options) == ask(make(folder, "off"), "问题一", options)
+    engine.close()
+
+
+class _OnCard(torch.Tensor):  # type: ignore[name-defined, misc]  # importorskip tells no types
+    is_cuda = True
+
+
+def test_the_table_is_written_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a card the writing is waited for: the step that reads it runs on another stream."""
+    from kb.engines.qwen.penalty import BatchedPenalty
+
+    penalty = BatchedPenalty(2, 8, torch.device("cpu"))
+    penalty._factors = penalty._factors.as_subclass(_OnCard)
+    written: list[list[float]] = []
+
+    def wait() -> None:
+        written.append(penalty._factors[1].tolist())
+
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(synchronize=wait))
+    choices = {"repetition_penalty": 2.0}
+    state = SimpleNamespace(request_id="a", logit_processor_kwargs=choices, initial_tokens=[1, 3], generated_tokens=[5])
+    rows = penalty.prepare_tensor_args([SimpleNamespace(state=state)])
+    assert rows.tolist() == [1]
+    assert written == [[1, 2, 1, 2, 1, 2, 1, 1]]
 
 
 @pytest.mark.parametrize("leave", ["cancelled", "abandoned", "stop string"])
