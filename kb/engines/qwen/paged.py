@@ -29,7 +29,6 @@ class PagedLoop:
 
     def __init__(self, model: Any, *, slots: int, window: int, step_tokens: int) -> None:
         """Start the loop with room for `slots` requests of `window` tokens; `step_tokens` are read at once at most."""
-        page = GPU_PAGE if model.device.type == "cuda" else CPU_PAGE
         vocabulary = model.config.get_text_config().vocab_size
         self._vocabulary = vocabulary
         self._manager = model.init_continuous_batching(
@@ -42,16 +41,8 @@ class PagedLoop:
                 top_p=0.8,
                 top_k=20,
             ),
-            continuous_batching_config=ContinuousBatchingConfig(
-                page_size=page,
-                num_blocks=slots * -(-window // page),
-                max_batch_tokens=step_tokens,
-                max_requests_per_batch=slots,
-                scheduler_type=SCHEDULER,
-                allow_block_sharing=True,
-                per_request_processors=True,
-                auto_switch_to_flash=False,
-                max_memory_percent=0.98,
+            continuous_batching_config=batching_settings(
+                GPU_PAGE if model.device.type == "cuda" else CPU_PAGE, slots, window, step_tokens
             ),
         )
         self._add_processors(BatchedPenalty(2 * slots, vocabulary, model.device), BatchedGreedy())
@@ -122,6 +113,22 @@ class PagedLoop:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def batching_settings(page: int, slots: int, window: int, step_tokens: int) -> ContinuousBatchingConfig:
+    """Return how transformers is to answer together, with pages of `page` tokens."""
+    return ContinuousBatchingConfig(
+        page_size=page,
+        num_blocks=slots * -(-window // page),
+        max_batch_tokens=step_tokens,
+        max_requests_per_batch=slots,
+        scheduler_type=SCHEDULER,
+        allow_block_sharing=True,
+        per_request_processors=True,
+        auto_switch_to_flash=False,
+        # What is kept back was counted before the model was loaded; a share of what is free would be counted twice.
+        max_memory_percent=1.0,
+    )
 
 
 def _clear_frames(error: BaseException | None) -> None:
