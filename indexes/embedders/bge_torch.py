@@ -28,8 +28,10 @@ class TorchRuntime:
         try:
             from safetensors import SafetensorError
             from sentence_transformers import SentenceTransformer
+            from transformers.utils.logging import disable_progress_bar
         except ImportError as error:
             raise missing_extra() from error
+        disable_progress_bar()
         try:
             self.module: Any = SentenceTransformer(
                 str(directory.path),

@@ -140,8 +140,10 @@ class BgeReranker:
             import torch
             from safetensors import SafetensorError
             from transformers import AutoModelForSequenceClassification
+            from transformers.utils.logging import disable_progress_bar
         except ImportError as error:
             raise missing_extra() from error
+        disable_progress_bar()
         path = self.directory.path
         self.require_device()
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
