@@ -16,6 +16,7 @@ from kb.checking.support import solid
 from kb.engines.base import GenerationOptions
 from kb.engines.extractive.features import FEATURES, feature_rows, heading_covers
 from kb.engines.extractive.quotable import Sentence, sentences_of
+from kb.engines.extractive.standing import standing
 from kb.engines.extractive.weights import BIAS, WEIGHTS
 from kb.identifiers import passages_about
 from kb.records import Message, Prompt, Usage
@@ -28,11 +29,6 @@ _OPENING: Final = 4.0
 _UNDER: Final = 3.0
 # What stands under another heading of the same passage must come this close to the best sentence.
 _OTHER_HEADING_SHARE: Final = 0.7
-# A title that says of a document that it no longer holds.
-_REPEALED = re.compile(
-    r"废止|廢止|作废|作廢|失效|旧版|舊版|\b(?:repealed|superseded|obsolete|withdrawn|expired)\b", re.IGNORECASE
-)
-_IN_FORCE_SHARE: Final = 0.5
 # A sentence that announces what follows is quoted with it.
 _LEADS_ON = re.compile(r"[：:]\Z")
 _SENTENCE_CLOSERS: Final = "。！？；.!?;…”’」』）)》"
@@ -98,9 +94,11 @@ class ExtractiveEngine:
         sentences = sentences_of(passages[: self.maximum_passages])
         if not sentences:
             return []
-        probability = _current(sentences, self._probabilities(prompt.question, sentences))
+        probability = standing(prompt.question, sentences, self._probabilities(prompt.question, sentences))
         worth = probability / np.array([self._length(sentence) for sentence in sentences])
         best = int(np.argmax(probability))
+        if not probability[best]:
+            return []
         chosen = {best}
         for index in np.argsort(-probability, kind="stable").tolist():
             if len(chosen) >= self.maximum_sentences:
@@ -164,13 +162,6 @@ class ExtractiveEngine:
                 first -= 1
             else:
                 return text[spans[first][0] : spans[last][1]].strip()
-
-
-def _current(sentences: Sequence[Sentence], probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the probabilities with 0 for repealed documents, where one in force answers about as well."""
-    repealed = np.array([_REPEALED.search(sentence.passage.hit.title) is not None for sentence in sentences])
-    in_force = float(probability[~repealed].max(initial=0.0))
-    return np.where(repealed, 0.0, probability) if in_force >= _IN_FORCE_SHARE * probability.max() else probability
 
 
 def reading_length(text: str) -> float:
