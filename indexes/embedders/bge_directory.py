@@ -98,5 +98,5 @@ def fingerprint(path: Path, weights: list[Path]) -> str:
 def _json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EngineUnavailableError(f"{file} is missing or cannot be read: the model is incomplete") from error

@@ -63,6 +63,6 @@ def _config(file: Path) -> dict[str, Any]:
         body = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(body, dict) or int(body["max_position_embeddings"]) < 32:
             raise ValueError("no configuration of a model")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise EngineUnavailableError(f"{file} cannot be read: {error}") from error
     return body

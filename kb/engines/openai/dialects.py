@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 from indexes.errors import ConfigurationError, EngineUnavailableError
 from kb.engines.base import GenerationOptions
+from kb.engines.foreign_json import parse
 from kb.engines.openai import dialect_bodies as bodies
 from kb.engines.openai import server_facts as facts
 from kb.engines.openai.dialect_bodies import Body, Extras
@@ -73,7 +73,7 @@ class Dialect:
     def read(self, message: str) -> Part:
         """Return what a message of the stream holds; raise EngineUnavailableError where it reports an error."""
         try:
-            value = json.loads(message)
+            value = parse(message)
         except ValueError:
             raise EngineUnavailableError("the server sent something that is not JSON") from None
         if not isinstance(value, dict):

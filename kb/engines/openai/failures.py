@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Final
 
 import httpx
 
 from indexes.errors import EngineUnavailableError
+from kb.engines.foreign_json import parse
 from kb.engines.openai.dialect_parts import error_text
 from kb.engines.openai.exchange import Head
 
@@ -44,7 +44,7 @@ class FieldsRefused(Failure):
 def failure_of_status(head: Head, url: str, model: str, has_key: bool, raises_context: str) -> Failure:
     """Return what a status other than 200 means. The server's words are quoted; the caller masks secrets in them."""
     try:
-        value = json.loads(head.error_body)
+        value = parse(head.error_body)
     except ValueError:
         value = None
     said = error_text(value) if isinstance(value, dict) else ""

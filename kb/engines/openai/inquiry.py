@@ -10,6 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from kb.engines.foreign_json import parse
+
 _MOST_BYTES = 4 << 20
 
 
@@ -66,7 +68,7 @@ class Inquiry:
                 if len(held) > _MOST_BYTES:
                     return response.status_code, None
         try:
-            return response.status_code, json.loads(held)
+            return response.status_code, parse(held)
         except ValueError:
             return response.status_code, None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from indexes.errors import EngineUnavailableError
+from kb.engines.foreign_json import parse
 
 LONGEST_LINE: Final = 1 << 20
 _END = re.compile(rb"[\r\n]")
@@ -64,7 +65,7 @@ def events(stream: Iterable[str]) -> Iterator[str]:
 
 def _as_json(value: str) -> str:
     try:
-        json.loads(value)
+        parse(value)
     except ValueError:
         return json.dumps(value or "unknown")
     return value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from indexes.errors import EngineUnavailableError
+from kb.engines.foreign_json import parse
 
 _DEFAULT_WINDOW = 4096
 
@@ -95,7 +95,7 @@ def refuse_gguf(name_or_path: str) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in `path`; raise EngineUnavailableError where there is none."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise EngineUnavailableError(f"there is no {path}: engine.model must be a model directory") from None
     except (OSError, ValueError) as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from indexes.errors import EngineUnavailableError
+from kb.engines.foreign_json import parse
 from kb.engines.qwen.model_folder import ModelFolder
 
 # Bits of one element, by the names that the safetensors format gives its types.
@@ -55,7 +55,7 @@ def _header(file: Path) -> dict[str, Any]:
             length = struct.unpack("<Q", stream.read(8))[0]
             if length > _LARGEST_HEADER:
                 raise ValueError(f"a header of {length} bytes")
-            header: dict[str, Any] = json.loads(stream.read(length))
+            header: dict[str, Any] = parse(stream.read(length))
         sound = isinstance(header, dict) and all(
             name == "__metadata__"
             or (tensor["dtype"] in _BITS and all(isinstance(size, int) and size >= 0 for size in tensor["shape"]))
