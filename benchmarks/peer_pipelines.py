@@ -41,7 +41,7 @@ def llama_index_vectors(paragraphs: Sequence[str]) -> Ranker:
     from llama_index.core.node_parser import SentenceSplitter
     from llama_index.core.schema import Document
 
-    class Hashed(BaseEmbedding):  # type: ignore[misc]
+    class Hashed(BaseEmbedding):  # type: ignore[misc]  # llama_index is not followed by mypy
         def _get_text_embedding(self, text: str) -> list[float]:
             return self._get_text_embeddings([text])[0]
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from indexes.errors import DocumentError
-from ingest.loaders.archive import opened
+from ingest.loaders.archive import check_office_xml, opened
 from ingest.loaders.cleaning import one_line
 
 _CONTAINERS = {"word/": "word", "xl/": "spreadsheet", "ppt/": "slides"}
@@ -61,13 +62,35 @@ def library(name: str) -> ModuleType:
         ) from error
 
 
-def has_properties(data: bytes) -> bool:
-    """Return whether an office file says what it is; where it does not, its library invents a title and a date."""
+@contextmanager
+def reading(data: bytes, kind: str, save_as: str = "") -> Iterator[bool]:
+    """Check an office file and give whether it says what it is; turn what its library raises into DocumentError.
+
+    Where a file says nothing of itself its library invents a title and a date. `kind` is how errors call it, and
+    `save_as` what a template of it is to be saved as. Raises `damaged`, `too_large`, or `unsupported`.
+    """
+    with opened(data) as archive:
+        check_office_xml(archive)
+        try:
+            described = b"core-properties" in (member(archive, "_rels/.rels") or b"")
+        except (BadZipFile, OSError, ValueError, zlib.error):
+            described = False
     try:
-        with ZipFile(io.BytesIO(data)) as archive:
-            return b"core-properties" in (member(archive, "_rels/.rels") or b"")
-    except (BadZipFile, OSError, ValueError, zlib.error):
-        return False
+        yield described
+    except DocumentError:
+        raise
+    except Exception as error:  # whatever the library meets in a file that is not as it should be
+        if save_as and "content type" in str(error):
+            raise DocumentError(
+                "unsupported", f"a template, slide show or file with macros; save it as {save_as}"
+            ) from error
+        detail = one_line(f"{type(error).__name__}: {error}")
+        raise DocumentError("damaged", f"not readable as a {kind}: {detail}") from error
+
+
+def title_of(properties: Any) -> str:
+    """Return the title that a document gives itself, on one line, or ""."""
+    return one_line(properties.title or "")
 
 
 def facts_of(properties: Any) -> dict[str, str]:
@@ -79,11 +102,6 @@ def facts_of(properties: Any) -> dict[str, str]:
     if properties.keywords:
         metadata["tag"] = one_line(str(properties.keywords))
     return metadata
-
-
-def damaged(kind: str, error: Exception) -> DocumentError:
-    """Return the error for a document that its library does not take."""
-    return DocumentError("damaged", f"not readable as a {kind}: {one_line(f'{type(error).__name__}: {error}')}")
 
 
 def member(archive: ZipFile, name: str) -> bytes | None:

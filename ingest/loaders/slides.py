@@ -6,10 +6,8 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from indexes.errors import DocumentError
-from ingest.loaders.archive import check_office_xml, opened
 from ingest.loaders.cleaning import clean, one_line
-from ingest.loaders.office import damaged, facts_of, has_properties, library
+from ingest.loaders.office import facts_of, library, reading, title_of
 from ingest.loaders.outline import Block
 from ingest.loaders.paged import build_pages
 from ingest.loaders.table import lines_of_table
@@ -23,20 +21,11 @@ _DEEPEST_GROUP = 20
 
 def load_slides(data: bytes, name: str) -> Loaded:
     """Return the text of a presentation. Raise DocumentError: `damaged`, `too_large`, or `unsupported`."""
-    with opened(data) as archive:
-        check_office_xml(archive)
-    try:
+    with reading(data, "presentation", ".pptx") as described:
         presentation = library("pptx").Presentation(io.BytesIO(data))
         pages = [(number, list(_blocks(slide))) for number, slide in enumerate(presentation.slides, start=1)]
-        described = has_properties(data)
         facts = facts_of(presentation.core_properties) if described else {}
-        title = one_line(presentation.core_properties.title or "") if described else ""
-    except DocumentError:
-        raise
-    except Exception as error:  # whatever the library meets in a file that is not as it should be
-        if "content type" in str(error):
-            raise DocumentError("unsupported", "a template or slide show; save it as .pptx") from error
-        raise damaged("presentation", error) from error
+        title = title_of(presentation.core_properties) if described else ""
     text, headings, places = build_pages(pages)
     usual = "PowerPoint Presentation"  # what programs write where nobody gave a title
     title = (title if title != usual else "") or (headings[0].title if headings else "") or name

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from indexes.errors import DocumentError
-from ingest.loaders.archive import check_office_xml, opened
 from ingest.loaders.cleaning import clean, one_line
-from ingest.loaders.office import damaged, facts_of, has_properties, library
+from ingest.loaders.office import facts_of, library, reading, title_of
 from ingest.loaders.outline import Block
 from ingest.loaders.paged import build_pages
 from ingest.loaders.table import lines_of_rows
@@ -25,13 +23,10 @@ def load_spreadsheet(data: bytes, name: str) -> Loaded:
 
     Formulas give the values that the program stored; sheets that are hidden are not read, and named in a warning.
     """
-    with opened(data) as archive:
-        check_office_xml(archive)
-    openpyxl = library("openpyxl")
     hidden: list[str] = []
     pages: list[tuple[int, list[Block]]] = []
-    try:
-        workbook = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+    with reading(data, "workbook") as described:
+        workbook = library("openpyxl").load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
         for number, sheet in enumerate(workbook.worksheets, start=1):
             title = one_line(str(sheet.title))
             if sheet.sheet_state != "visible":
@@ -40,13 +35,8 @@ def load_spreadsheet(data: bytes, name: str) -> Loaded:
             blocks = list(_tables(_rows(sheet)))
             if blocks:
                 pages.append((number, [Block(title, 1), *blocks]))
-        described = has_properties(data)
         facts = facts_of(workbook.properties) if described else {}
-        title = one_line(workbook.properties.title or "") if described else ""
-    except DocumentError:
-        raise
-    except Exception as error:  # whatever the library meets in a file that is not as it should be
-        raise damaged("workbook", error) from error
+        title = title_of(workbook.properties) if described else ""
     text, headings, places = build_pages(pages)
     warnings = (f"hidden sheets were not read: {', '.join(hidden)}"[:1000],) if hidden else ()
     return Loaded(text, title or name, places, headings, _MEDIA_TYPE, "openpyxl", warnings, facts)

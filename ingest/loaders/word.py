@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from indexes.errors import DocumentError
-from ingest.loaders.archive import check_office_xml, opened, parsed
+from ingest.loaders.archive import parsed
 from ingest.loaders.cleaning import clean, one_line
-from ingest.loaders.office import damaged, facts_of, has_properties, library
+from ingest.loaders.office import facts_of, library, reading, title_of
 from ingest.loaders.outline import Block, build
 from ingest.loaders.table import lines_of_table
 from ingest.loaders.word_numbering import Numbering
@@ -35,21 +34,11 @@ _MOST_STYLES = 50  # in a chain of styles each based on the next; a longer one g
 
 def load_word(data: bytes, name: str) -> Loaded:
     """Return the text of a Word document. Raise DocumentError: `damaged`, `too_large`, or `unsupported`."""
-    with opened(data) as archive:
-        check_office_xml(archive)
-    try:
+    with reading(data, "Word document", ".docx") as described:
         document = library("docx").Document(io.BytesIO(data))
-        reader = _Reader(document)
-        blocks = list(reader.blocks(document.element.body))
-        described = has_properties(data)
+        blocks = list(_Reader(document).blocks(document.element.body))
         facts = facts_of(document.core_properties) if described else {}
-        title = one_line(document.core_properties.title or "") if described else ""
-    except DocumentError:
-        raise
-    except Exception as error:  # whatever the library meets in a file that is not as it should be
-        if "content type" in str(error):
-            raise DocumentError("unsupported", "a Word template or a document with macros; save it as .docx") from error
-        raise damaged("Word document", error) from error
+        title = title_of(document.core_properties) if described else ""
     text, headings = build(blocks)
     title = title or (headings[0].title if headings else "") or name
     return Loaded(text, title, (), headings, _MEDIA_TYPE, "python-docx", (), facts)

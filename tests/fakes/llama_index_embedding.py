@@ -13,7 +13,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from indexes.embedders.hash import HashEmbedder
 
 
-class HashedEmbedding(BaseEmbedding):  # type: ignore[misc]
+class HashedEmbedding(BaseEmbedding):  # type: ignore[misc]  # llama_index is not followed by mypy
     dimension: int = 128
     scale: float = 3.0
     api_key: str = ""
