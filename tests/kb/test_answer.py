@@ -1,3 +1,5 @@
+"""The question road: answers, refusals, streams and what ends them."""
+
 from __future__ import annotations
 
 import threading

@@ -1,3 +1,5 @@
+"""Answers that were given before, and when they may be given again."""
+
 from __future__ import annotations
 
 import threading

@@ -1,3 +1,5 @@
+"""What a conversation adds to a question before it is searched."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Documents that try to talk a model round, read by a model that obeys them."""
+
 from __future__ import annotations
 
 import base64

@@ -1,3 +1,5 @@
+"""Prompts that never go over the window, and keep the best passages."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+"""The grounded prompt: instructions, fenced passages, history and question."""
+
 from __future__ import annotations
 
 import re

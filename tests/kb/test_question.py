@@ -1,3 +1,5 @@
+"""The one check of what may be asked."""
+
 from __future__ import annotations
 
 import pytest

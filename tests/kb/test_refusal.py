@@ -1,3 +1,5 @@
+"""Refusal sentences, and the refusals of models that are recognised."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""From a question to hits, confidence and passages."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

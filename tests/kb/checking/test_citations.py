@@ -1,3 +1,5 @@
+"""Citations: which span of which passage bears a sentence of an answer out."""
+
 from __future__ import annotations
 
 from hypothesis import given, settings

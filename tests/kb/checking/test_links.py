@@ -1,3 +1,5 @@
+"""Links in answers: what the sources have stays, and nothing else is one."""
+
 from __future__ import annotations
 
 import re

@@ -1,3 +1,5 @@
+"""Marks while an answer streams: found, renumbered, placed, and dropped where they stand for nothing."""
+
 from __future__ import annotations
 
 import re

@@ -1,3 +1,5 @@
+"""Confidence: more evidence never lowers it, and what the documents hold is told from what they do not."""
+
 from __future__ import annotations
 
 import random

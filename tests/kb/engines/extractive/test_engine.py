@@ -1,3 +1,5 @@
+"""The engine that quotes: which sentences it chooses, and that they are exact."""
+
 from __future__ import annotations
 
 import re
