@@ -107,7 +107,7 @@ def error_of(error: BaseException, request_id: str) -> ServiceError:
 def validation_message(error: RequestValidationError) -> str:
     """Return one line that names the first wrong field, where it is one of ours, and what is wrong with it."""
     first = error.errors()[0]
-    where = [part for part in first["loc"] if part not in ("body", "query", "path")]
+    where = first["loc"][1:]  # behind "body", "query" or "path"
     if first["type"] == "extra_forbidden":
         return "The request holds a field that is not known here; the OpenAPI page lists those that are."
     # The first part names a field of ours; deeper ones may be keys that the client chose.

@@ -32,3 +32,9 @@ def test_search_takes_filters(served: RunningService) -> None:
 def test_bad_searches_are_refused(served: RunningService, body: dict[str, object]) -> None:
     """A search that makes no sense is 422."""
     check_error(served.client.post("/search", json=body), 422, "invalid_request")
+
+
+def test_a_search_without_its_query_is_told_so(served: RunningService) -> None:
+    """The field that is missing is named."""
+    answer = served.client.post("/search", json={"question": "a"})
+    assert answer.json()["error"]["message"] == "`query`: needed, but not there."
