@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ PORTS = {
 _CONNECT_SECONDS = 0.3
 _REACH_SECONDS = 3.0
 _READ_SECONDS = 2.0
+# For all questions to one server together: one that answers is recognised in far less.
+_WHOLE_SECONDS = 6.0
 _SHOWN_MODELS = 5
 # Servers that answer only to the names that they list; the others take any, or more than they list.
 _NAMES_COUNT = ("vllm", "ollama")
@@ -63,7 +66,7 @@ def reach(base_url: str, api_key: str | None = None, ca_file: str = "") -> Recog
     """
     inquiry = Inquiry(base_url, api_key, trust([base_url], ca_file), _REACH_SECONDS, _READ_SECONDS)
     try:
-        found = recognise(inquiry)
+        found = recognise(inquiry.until(threading.Event(), _WHOLE_SECONDS))
     except httpx.HTTPError as error:
         raise EngineUnavailableError(f"{base_url} cannot be reached: {error}; start the server") from error
     if found is not None and found.wants_key:
@@ -92,7 +95,7 @@ def _probe(port: int, usual: str) -> Server | None:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_SECONDS):
             pass
-        found = recognise(inquiry)
+        found = recognise(inquiry.until(threading.Event(), _WHOLE_SECONDS))
     except (OSError, httpx.HTTPError):
         # Nothing listens there, or something that is no such server: that is the usual case, and no finding.
         return None

@@ -100,6 +100,8 @@ class Attempt:
             raise EngineUnavailableError(f"{url} gave no response")
         if head.status != httpx.codes.OK:
             raise self._refusal(head)
+        if head.packed:
+            raise EngineUnavailableError(f"{url} sent its answer packed ({head.packed[:20]!r}), as it was asked not to")
 
         def pieces() -> Iterator[bytes]:
             for item in items:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import httpx
 
 from indexes.errors import EngineUnavailableError
+from kb.engines.openai.deadlines import Deadline
 from kb.engines.openai.dialects import Dialect
 from kb.engines.openai.failures import Failure, failure_of_connection
 from kb.engines.openai.inquiry import Inquiry
@@ -34,6 +36,7 @@ _SLACK = 0.9
 _TEMPLATE_TOKENS = 16
 _LIKELY = 0.75
 _LEAST_ANSWER = 16
+_POLL_SECONDS = 0.05
 
 _Told = TypeVar("_Told")
 
@@ -47,7 +50,10 @@ class Fit:
 
 
 class ContextGuard:
-    """Guards one server. `window` is the configured context; the smaller of the two counts."""
+    """Guards one server. `window` is the configured context; the smaller of the two counts.
+
+    The server is asked as long as the question's deadline allows; once cancelled, what is returned means nothing.
+    """
 
     def __init__(self, url: str, model: str, dialect: Dialect, inquiry: Inquiry, window: int) -> None:
         self._url = url
@@ -61,19 +67,22 @@ class ContextGuard:
         self._named = float("-inf")
         self._lock = threading.Lock()
 
-    def served_model(self) -> str:
+    def served_model(self, deadline: Deadline) -> str:
         """Return the model by the name that the server tells where its dialect asks for that, else as configured.
 
-        Raises Failure where there is no server at all.
+        Raises Failure where there is no server at all, or no time is left.
         """
-        with self._lock:
-            if time.monotonic() - self._named > _HOLDS_SECONDS:
-                self._served = self._told(lambda: self._dialect.model(self._inquiry))
-                self._named = time.monotonic()
-            return self._served or self._model
+        with self._turn(deadline) as mine:
+            if mine and time.monotonic() - self._named > _HOLDS_SECONDS:
+                served = self._told(self._dialect.model, deadline)
+                if not deadline.over:
+                    self._served, self._named = served, time.monotonic()
+        self._require_time(deadline)
+        return self._served or self._model
 
-    def before(self, messages: Sequence[Message], room: int) -> Fit:
-        """Return how the prompt fits; raise Failure where the server would have to cut or refuse it.
+    def before(self, messages: Sequence[Message], room: int, deadline: Deadline) -> Fit:
+        """Return how the prompt fits; raise Failure where the server would have to cut or refuse it, or no time
+        is left.
 
         `room` is what the window leaves for the answer by our own estimate, which lies above the true count, so the
         server's tokenizer is asked only where the estimate alone does not show that the prompt fits.
@@ -81,11 +90,14 @@ class ContextGuard:
         least = least_tokens(messages)
         if least < _LEAST_ALARM:
             return Fit(room, least)
-        context = self._known_context()
+        context = self._known_context(deadline)
         estimate = estimate_tokens(messages)
         if context is None or estimate + room <= context:
             return Fit(room, least)
-        counted = self._told(lambda: self._dialect.count(self._inquiry, self._model, messages))
+        counted = self._told(lambda inquiry: self._dialect.count(inquiry, self._model, messages), deadline)
+        self._require_time(deadline)
+        if deadline.cancel.is_set():
+            return Fit(room, least)
         least = max(least, int(_SLACK * counted)) if counted is not None else least
         tokens = counted if counted is not None else least
         if tokens >= context:
@@ -110,20 +122,38 @@ class ContextGuard:
                 f"the answer is not to be trusted. Lower engine.window, or {self._dialect.raises_context}"
             )
 
-    def _known_context(self) -> int | None:
-        with self._lock:
-            if time.monotonic() - self._asked > _HOLDS_SECONDS:
-                self._context = self._told(lambda: self._dialect.context(self._inquiry, self._model))
-                self._asked = time.monotonic()
-            context = self._context
+    def _known_context(self, deadline: Deadline) -> int | None:
+        with self._turn(deadline) as mine:
+            if mine and time.monotonic() - self._asked > _HOLDS_SECONDS:
+                told = self._told(lambda inquiry: self._dialect.context(inquiry, self._model), deadline)
+                if not deadline.over:
+                    self._context, self._asked = told, time.monotonic()
+        self._require_time(deadline)
+        context = self._context
         if self._dialect.route == "ollama":
             return self._window if context is None else min(context, self._window)
         return context
 
-    def _told(self, ask: Callable[[], _Told | None]) -> _Told | None:
+    @contextmanager
+    def _turn(self, deadline: Deadline) -> Iterator[bool]:
+        """Let one question after another ask the server; yield False where one is given up before its turn."""
+        mine = False
+        while not mine and not deadline.over:
+            mine = self._lock.acquire(timeout=_POLL_SECONDS)
+        try:
+            yield mine
+        finally:
+            if mine:
+                self._lock.release()
+
+    def _require_time(self, deadline: Deadline) -> None:
+        if deadline.left <= 0 and not deadline.cancel.is_set():
+            raise Failure(EngineUnavailableError(f"{self._url}: {deadline.overrun}"), repeat=False)
+
+    def _told(self, ask: Callable[[Inquiry], _Told | None], deadline: Deadline) -> _Told | None:
         """Return what the server tells, None where it does not. Raise Failure where there is no server at all."""
         try:
-            return ask()
+            return ask(self._inquiry.until(deadline.cancel, deadline.left))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise failure_of_connection(error, self._url, self._inquiry.connect_seconds) from error
         except httpx.HTTPError as error:

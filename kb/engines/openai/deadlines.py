@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 
@@ -17,16 +18,27 @@ class Limits:
 
 
 class Deadline:
-    """The end of one question, over all servers that are tried for it."""
+    """The end of one question, over all servers that are tried for it: by time, or because nobody waits any longer."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, cancel: threading.Event) -> None:
         self.limits = limits
+        self.cancel = cancel
         self._ends = time.monotonic() + limits.total
 
     @property
     def left(self) -> float:
         """Return the seconds that are left, under 0 where it is over."""
         return self._ends - time.monotonic()
+
+    @property
+    def over(self) -> bool:
+        """Whether the question is to be given up."""
+        return self.cancel.is_set() or self.left <= 0
+
+    @property
+    def overrun(self) -> str:
+        """Return what to say where no time is left."""
+        return f"the answer was not complete within {self.limits.total:g} s (engine.total_seconds)"
 
 
 class Watch:
@@ -52,7 +64,7 @@ class Watch:
         """
         limits = self._deadline.limits
         if self._deadline.left <= 0:
-            return f"the answer was not complete within {limits.total:g} s (engine.total_seconds)"
+            return self._deadline.overrun
         if self._begun and not nothing_here:
             return None
         if self._begun:

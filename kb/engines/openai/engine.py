@@ -79,7 +79,7 @@ class OpenAIEngine:
                 "retrieval.top_k, shorten the question, or raise engine.window if the server's context is larger"
             )
         options = replace(options, max_new_tokens=min(options.max_new_tokens, room))
-        deadline = Deadline(self._limits)
+        deadline = Deadline(self._limits, cancel)
         waits = iter(_BACK_OFF_SECONDS)
         untried = set(self._pool.endpoints)
         again: dict[Endpoint, Failure] = {}
@@ -131,9 +131,11 @@ class OpenAIEngine:
         deadline: Deadline,
         cancel: threading.Event,
     ) -> Iterator[str | Usage]:
-        fit = self._guards[endpoint].before(prompt.messages, options.max_new_tokens)
+        fit = self._guards[endpoint].before(prompt.messages, options.max_new_tokens, deadline)
         options = replace(options, max_new_tokens=min(options.max_new_tokens, fit.room))
-        model = self._guards[endpoint].served_model()
+        model = self._guards[endpoint].served_model(deadline)
+        if cancel.is_set():
+            return
         body = endpoint.dialect.body(model, prompt.messages, options, self._window)
         fewest = minimal_body(body)
         if endpoint.only_fewest_fields:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from indexes.errors import EngineUnavailableError
@@ -13,11 +16,16 @@ from kb.cli import probes
 from kb.engines.openai.deadlines import Limits
 from kb.engines.openai.endpoints import ServerAddress
 from kb.engines.openai.engine import OpenAIEngine
+from kb.engines.openai.inquiry import Inquiry
 from kb.engines.qwen.model_folder import read_json
 from kb.engines.qwen.sizes import tensor_shapes
+from kb.records import Usage
 from tests.kb.engines.openai.scripted_server import Connection, ScriptedServer, failing, head, replying
-from tests.kb.engines.openai.test_engine import GOOD, ask, engine_for
+from tests.kb.engines.openai.test_engine import GOOD, OPTIONS, ask, engine_for, prompt
 
+# Long enough to show that nothing ends by itself, on a machine that is busy with other work too.
+FOREVER = 120.0
+BOUND = 30.0
 DEEP = "[" * 100_000
 LONG = "知识库问答系统只依据资料回答问题。" * 120
 
@@ -97,3 +105,87 @@ def test_model_folders_nested_deep(tmp_path: Path) -> None:
     weights.write_bytes(len(DEEP).to_bytes(8, "little") + DEEP.encode())
     with pytest.raises(EngineUnavailableError, match="is no safetensors file"):
         tensor_shapes(weights)
+
+
+def dripping(start: bytes, drop: bytes, pause: float = 0.05) -> Connection:
+    """A script that sends `start`, and then one drop after another without an end."""
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(start)
+        ends = time.monotonic() + FOREVER
+        while time.monotonic() < ends:
+            connection.sendall(drop)
+            time.sleep(pause)
+
+    return send
+
+
+DRIPS = {
+    "status line": dripping(b"", b"H"),
+    "headers": dripping(b"HTTP/1.1 200 OK\r\nX-A: ", b"a"),
+    "body": dripping(head(kind="application/json"), b" "),
+    "error": dripping(head("404 Not Found"), b"x"),
+}
+
+
+@pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS.keys())
+def test_a_dripping_server_is_left(serve: Serve, drip: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then is no sign of life: a question about the server ends after its seconds, however it drips."""
+    monkeypatch.setattr(probes, "_READ_SECONDS", 0.3)
+    server = serve(GOOD, looks=drip)
+    inquiry = Inquiry(server.url, None, False, 5.0, 0.3)
+    begin = time.monotonic()
+    with pytest.raises(httpx.TimeoutException):
+        inquiry.get("/v1/models")
+    assert probes.find_servers({server.port: "vllm"}) == []
+    assert time.monotonic() - begin < BOUND
+
+
+def test_the_whole_time_counts(serve: Serve) -> None:
+    """Questions about a server count among the seconds of the whole answer, and leave one that drips in peace."""
+    server = serve(GOOD, looks=DRIPS["body"])
+    engine = OpenAIEngine([ServerAddress(server.url, "m", "vllm")], limits=Limits(total=0.5))
+    begin = time.monotonic()
+    with pytest.raises(EngineUnavailableError, match=r"within 0\.5 s \(engine\.total_seconds\)"):
+        ask(engine, text=LONG)
+    assert time.monotonic() - begin < BOUND
+    assert server.asked == []
+
+
+def test_a_dripping_server_still_answers(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server does not tell in time is not known; it is asked all the same, and later without that delay."""
+    monkeypatch.setattr("kb.engines.openai.engine._INQUIRY_SECONDS", 0.2)
+    server = serve(GOOD, looks=DRIPS["headers"])
+    engine = engine_for(server, "vllm")
+    assert ask(engine, text=LONG)[0] == ask(engine, text=LONG)[0] == "答案"
+    assert len(server.looked) == 1
+
+
+def test_cancel_is_seen_at_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Questions that wait for what a server tells of itself, or for their turn to ask, end once cancelled."""
+    monkeypatch.setattr("kb.engines.openai.engine._INQUIRY_SECONDS", FOREVER)
+    server = serve(GOOD, looks=DRIPS["body"])
+    engine = engine_for(server, "vllm")
+    cancel = threading.Event()
+    ended: list[list[str | Usage]] = []
+
+    def read() -> None:
+        ended.append(list(engine.stream(prompt(LONG), OPTIONS, cancel)))
+
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    wait_for(lambda: bool(server.looked))
+    cancel.set()
+    for reader in readers:
+        reader.join(BOUND)
+    assert ended == [[], [], []]
+    assert server.asked == []
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    """Wait for something that happens soon; fail where it does not."""
+    ends = time.monotonic() + BOUND
+    while not happened():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
