@@ -24,7 +24,7 @@ class MemoryPlan:
 
     `numbers_per_token` are the keys and values of one token over all layers, `element` the bytes of one number, and
     `cache_bits` 8 or 4 where the cache is quantised. `working_per_token` is what continuous batching reads out of the
-    cache at once. Everything a token is counted `slots * window` times.
+    cache at once. Everything a token is counted for every slot, for its window in whole pages of `page` tokens.
     """
 
     device: str
@@ -37,6 +37,12 @@ class MemoryPlan:
     free: int
     cache_bits: int | None = None
     working_per_token: int = 0
+    page: int = 1
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that a slot has room for: the window in whole pages."""
+        return -(-self.window // self.page) * self.page
 
     @property
     def per_token(self) -> int:
@@ -47,7 +53,7 @@ class MemoryPlan:
     @property
     def cache(self) -> int:
         """Bytes of the key-value cache with every slot filled to the window."""
-        return self.slots * self.window * self.per_token
+        return self.slots * self.tokens * self.per_token
 
     @property
     def needed(self) -> int:
@@ -62,7 +68,7 @@ class MemoryPlan:
     def line(self) -> str:
         """Return the arithmetic in one line."""
         return (
-            f"weights {_size(self.weights)} + {self.slots} slots x {self.window} tokens x "
+            f"weights {_size(self.weights)} + {self.slots} slots x {self.tokens} tokens x "
             f"{self.per_token / 1024:.4g} KiB = {_size(self.cache)} + reserve {_size(self.reserve)} = "
             f"{_size(self.needed)}, of {_size(self.free)} free on {self.device}"
         )
@@ -102,6 +108,7 @@ def plan_memory(
     cache_bits: int | None = None,
     step_tokens: int = 0,
     masks: bool = False,
+    page: int = 1,
     small_float_bytes: int | None = None,
 ) -> MemoryPlan:
     """Return what `folder` will take; with `slots` None as many as fit, up to `most_slots`.
@@ -109,7 +116,8 @@ def plan_memory(
     `element_bytes` is the size that floating-point weights are converted to, None as stored. `cache_bits` is 8 or 4
     for a quantised cache, None for one in the type of the weights. `step_tokens` are the tokens that continuous
     batching reads in one step, 0 without it; `masks` says that its attention needs masks and repeated heads (sdpa
-    does, flash attention does not). `small_float_bytes` is what 8-bit floats are converted to.
+    does, flash attention does not), `page` how many tokens its pages hold. `small_float_bytes` is what 8-bit floats
+    are converted to.
     """
     text = text_config(folder.config)
     heads, numbers_of_a_head = cache_heads(text)
@@ -130,6 +138,7 @@ def plan_memory(
         free=free,
         cache_bits=cache_bits,
         working_per_token=working,
+        page=page,
     )
     return plan if slots else plan.with_slots_that_fit(most_slots)
 

@@ -6,6 +6,7 @@ import gc
 import queue
 import traceback
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any, Final
 
 import torch
@@ -16,19 +17,24 @@ from kb.engines.base import GenerationOptions
 from kb.engines.qwen.batching import Progress
 from kb.engines.qwen.greedy import BatchedGreedy
 from kb.engines.qwen.penalty import BatchedPenalty
+from kb.engines.qwen.placing import FLASH, page_tokens
 from kb.engines.qwen.scheduler import NAME as SCHEDULER
 
 _STOP_SECONDS: Final = 10.0
-# Tokens of a page: flash attention asks for 256 on a GPU; smaller pages share more of a prefix.
-GPU_PAGE: Final = 256
-CPU_PAGE: Final = 16
 
 
 class PagedLoop:
     """One manager of transformers over a loaded model. It runs on a thread that must be stopped."""
 
-    def __init__(self, model: Any, *, slots: int, window: int, step_tokens: int) -> None:
-        """Start the loop with room for `slots` requests of `window` tokens; `step_tokens` are read at once at most."""
+    def __init__(
+        self, model: Any, *, slots: int, window: int, step_tokens: int, graph_padding: int | None = None
+    ) -> None:
+        """Start the loop with room for `slots` requests of `window` tokens; `step_tokens` are read at once at most.
+
+        With `graph_padding` its steps are CUDA graphs with any attention, over as much of the cache as they read,
+        rounded up to so many tokens; without, they are with flash attention alone. Raises MemoryError where the pool
+        does not fit.
+        """
         vocabulary = model.config.get_text_config().vocab_size
         self._vocabulary = vocabulary
         self._manager = model.init_continuous_batching(
@@ -42,10 +48,11 @@ class PagedLoop:
                 top_k=20,
             ),
             continuous_batching_config=batching_settings(
-                GPU_PAGE if model.device.type == "cuda" else CPU_PAGE, slots, window, step_tokens
+                model.config._attn_implementation, slots, window, step_tokens, graph_padding
             ),
         )
         self._add_processors(BatchedPenalty(2 * slots, vocabulary, model.device), BatchedGreedy())
+        self._warm_up(model.device)
         self._manager.start()
 
     def _add_processors(self, penalty: BatchedPenalty, greedy: BatchedGreedy) -> None:
@@ -55,6 +62,11 @@ class PagedLoop:
         for processor in (penalty, greedy):
             processors.supported_keys.update(processor.supported_kwargs)
             processors.tensors_required += 1
+
+    def _warm_up(self, device: torch.device) -> None:
+        """Make the pool, and on a GPU the graphs that steps are played from, so that no question waits for them."""
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            self._manager.warmup()
 
     def add(self, name: str, prompt: list[int], options: GenerationOptions) -> None:
         """Take a request in.
@@ -115,11 +127,19 @@ class PagedLoop:
             torch.cuda.empty_cache()
 
 
-def batching_settings(page: int, slots: int, window: int, step_tokens: int) -> ContinuousBatchingConfig:
-    """Return how transformers is to answer together, with pages of `page` tokens."""
+def batching_settings(
+    attention: str, slots: int, window: int, step_tokens: int, graph_padding: int | None = None
+) -> ContinuousBatchingConfig:
+    """Return how transformers is to answer together; the parameters are those of `PagedLoop`."""
+    page = page_tokens(attention)
+    pages = -(-window // page)
     return ContinuousBatchingConfig(
         page_size=page,
-        num_blocks=slots * -(-window // page),
+        num_blocks=slots * pages,
+        # Flash attention writes answers through a table of pages; requests longer than the table go the slow way.
+        max_blocks_per_request=pages if attention in FLASH else None,
+        use_cuda_graph=None if graph_padding is None else True,
+        kv_padding_interval_size=graph_padding or 0,
         max_batch_tokens=step_tokens,
         max_requests_per_batch=slots,
         scheduler_type=SCHEDULER,

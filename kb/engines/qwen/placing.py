@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from kb.engines.qwen.model_folder import ModelFolder
 from kb.engines.qwen.options import SPREAD, RunOptions
 from kb.engines.qwen.quantised import converted_bytes, quantisation, require_loadable
 from kb.engines.qwen.quantised_cache import CACHE_BITS, CacheType, require_backend
+from kb.engines.qwen.sizes import stored_bytes
 
 FLASH: Final = ("flash_attention_2",)
 _DTYPES: Final = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -26,6 +26,11 @@ _TOGETHER: Final = 32
 # Tokens that continuous batching reads in one step. Attention with masks needs this times the whole cache.
 _STEP_TOKENS: Final = 2048
 _STEP_TOKENS_WITH_MASKS: Final = 512
+# Tokens of a page of the cache. The kernels of flash-attn take multiples of 256; the smaller, the more is shared.
+_FLASH_PAGE: Final = 256
+_PAGE: Final = 16
+# The oldest cards that flash-attn has kernels for (Ampere).
+_FLASH_CAPABILITY: Final = (8, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,9 @@ def place(folder: ModelFolder, options: RunOptions, window: int) -> Placing:
     on_gpu = device.type != "cpu"
     require_loadable(folder, on_gpu)
     adapter = _adapter(folder, options)
-    attention = _attention(options.attention, on_gpu, dtype)
+    element_bytes = None if dtype == "auto" else dtype.itemsize
+    half = (element_bytes or stored_bytes(folder.config)) == 2
+    attention = _attention(options.attention, (_cards() if spread else [device]) if on_gpu and half else [])
     batched = _batched(options, on_gpu)
     masks = attention not in FLASH
     step_tokens = (_STEP_TOKENS_WITH_MASKS if masks else _STEP_TOKENS) if batched else 0
@@ -85,10 +92,11 @@ def place(folder: ModelFolder, options: RunOptions, window: int) -> Placing:
         slots=options.slots,
         most_slots=_TOGETHER if batched else _KEPT,
         reserve=options.reserve * (len(_cards()) if spread else 1),
-        element_bytes=None if dtype == "auto" else dtype.itemsize,
+        element_bytes=element_bytes,
         cache_bits=CACHE_BITS.get(options.cache_dtype),
         step_tokens=step_tokens,
         masks=masks,
+        page=page_tokens(attention) if batched else 1,
         small_float_bytes=converted_bytes(folder, on_gpu),
     )
     return Placing(
@@ -123,17 +131,37 @@ def _batched(options: RunOptions, on_gpu: bool) -> bool:
     return options.batching == "on" or (options.batching == "auto" and on_gpu and not hinders)
 
 
-def _attention(attention: str, on_gpu: bool, dtype: Any) -> str:
-    """Return the implementation: flash attention where it is installed and can be used, else that of torch."""
-    usable = on_gpu and dtype != torch.float32 and importlib.util.find_spec("flash_attn") is not None
+def page_tokens(attention: str) -> int:
+    """Return how many tokens a page of the cache holds in batches: whole pages are what requests share."""
+    return _FLASH_PAGE if attention in FLASH else _PAGE
+
+
+def _attention(attention: str, cards: list[torch.device]) -> str:
+    """Return the implementation: flash attention where it is installed and can be used, else that of torch.
+
+    `cards` are those that a model of 16-bit numbers goes to; none where it goes elsewhere or has others.
+    """
+    usable = bool(cards) and all(_capability(card) >= _FLASH_CAPABILITY for card in cards) and _flash_installed()
     if attention == "auto":
         return FLASH[0] if usable else "sdpa"
     if attention in FLASH and not usable:
         raise ConfigurationError(
-            f'engine.attention = "{attention}" needs a GPU, 16-bit weights and the package flash-attn '
-            '(pip install flash-attn); "sdpa" needs nothing'
+            f'engine.attention = "{attention}" needs a GPU of compute capability 8.0 or more (Ampere), 16-bit weights '
+            'and the package flash-attn (pip install flash-attn); "sdpa" needs nothing'
         )
     return attention
+
+
+def _flash_installed() -> bool:
+    """Ask transformers, which knows old versions and another package of the same module apart."""
+    from transformers.utils import is_flash_attn_2_available
+
+    return bool(is_flash_attn_2_available())
+
+
+def _capability(card: torch.device) -> tuple[int, int]:
+    major, minor = torch.cuda.get_device_capability(card)
+    return major, minor
 
 
 def _cards() -> list[torch.device]:

@@ -49,3 +49,12 @@ def overlap_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "Event", _Happened)
     overlapping = partial(ContinuousBatchingConfig, use_async_batching=True)
     monkeypatch.setattr(paged, "ContinuousBatchingConfig", overlapping)
+
+
+def pad_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every loop that is made from now on fill its steps up to set sizes, as it does where they are CUDA graphs."""
+    from transformers.generation.continuous_batching.model_runner import ModelRunner
+
+    monkeypatch.setattr(
+        ModelRunner, "pad_inputs", property(lambda runner: True, lambda runner, value: None), raising=False
+    )

@@ -14,7 +14,7 @@ from kb.engines.base import GenerationOptions
 from kb.engines.qwen.engine import QwenEngine
 from kb.engines.qwen.options import RunOptions
 from kb.records import Message, Prompt, Usage
-from tests.kb.engines.qwen.overlapping import overlap_steps
+from tests.kb.engines.qwen.overlapping import overlap_steps, pad_steps
 from tests.tiny_qwen import make_tiny_qwen
 
 torch = pytest.importorskip("torch")
@@ -60,6 +60,37 @@ def test_the_newest_token_is_penalised_too(folder: Path, monkeypatch: pytest.Mon
     engine.close()
 
 
+def test_filled_up_steps(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps with empty places beside their requests, and a warm-up before the first, leave all answers as they are."""
+    from transformers.generation.continuous_batching.model_runner import ModelRunner
+
+    overlap_steps(monkeypatch)
+    pad_steps(monkeypatch)
+    warmed: list[int] = []
+    warm = ModelRunner.run_one_warmup
+
+    def counted(runner: ModelRunner, model: object, num_q_tokens: int, max_kv_read: int | None) -> float:
+        warmed.append(num_q_tokens)
+        return float(warm(runner, model, num_q_tokens, max_kv_read))
+
+    monkeypatch.setattr(ModelRunner, "run_one_warmup", counted)
+    engine, alone = make(folder, "on"), make(folder, "off")
+    asked = [("甲", GREEDY), ("乙", replace(GREEDY, repetition_penalty=0.5)), ("丙" * 30, GREEDY)] * 2
+    found: dict[int, str] = {}
+
+    def run(number: int) -> None:
+        found[number] = ask(engine, *asked[number])
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(asked))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert [found[number] for number in range(len(asked))] == [ask(alone, *question) for question in asked]
+    assert warmed == [512, 512]
+    engine.close()
+
+
 class _OnCard(torch.Tensor):  # type: ignore[name-defined, misc]  # importorskip tells no types
     is_cuda = True
 
@@ -87,8 +118,8 @@ def test_the_table_is_written_before_it_is_read(monkeypatch: pytest.MonkeyPatch)
 def test_who_leaves_takes_nobody_along(folder: Path, monkeypatch: pytest.MonkeyPatch, leave: str) -> None:
     """Questions are given up while steps with them are on their way; the one beside them is answered to the end."""
     overlap_steps(monkeypatch)
-    monkeypatch.setattr("kb.engines.qwen.paged.CPU_PAGE", 4)
-    engine, long = make(folder, "on"), replace(GREEDY, max_new_tokens=400)
+    monkeypatch.setattr("kb.engines.qwen.placing._PAGE", 4)
+    engine, long = make(folder, "on"), replace(GREEDY, max_new_tokens=250)
     expected = ask(make(folder, "off"), "留下", long)
     # Of four lengths, so that some are given up while a page of theirs is being filled.
     texts = ["离开" + "a" * number for number in range(4)]

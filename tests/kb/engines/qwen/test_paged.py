@@ -190,14 +190,13 @@ def test_a_dead_loop_leaves_no_cache_behind(folder: Path, monkeypatch: pytest.Mo
     engine = make(folder)
     ask(engine, "好")
     model = engine._runner._loop._manager.model  # type: ignore[union-attr]  # of Batching and PagedLoop
-    for _ in range(2):
-        with monkeypatch.context() as patched:
-            patched.setattr(type(model), "forward", broken)
-            with pytest.raises(EngineUnavailableError, match="device-side assert"):
-                ask(engine, "好")
-        ask(engine, "好")
+    with monkeypatch.context() as patched:
+        patched.setattr(type(model), "forward", broken)
+        with pytest.raises(EngineUnavailableError, match="device-side assert"):
+            ask(engine, "好")
+    ask(engine, "好")
     engine.close()
-    assert alive == [0, 0, 0]
+    assert alive == [0, 0]
 
 
 def test_cancel_and_leave(together: QwenEngine, alone: QwenEngine) -> None:

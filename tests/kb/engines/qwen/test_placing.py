@@ -21,6 +21,7 @@ from tests.tiny_qwen import make_tiny_qwen
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
+placing = pytest.importorskip("kb.engines.qwen.placing")
 pytestmark = pytest.mark.models
 
 GREEDY = GenerationOptions(max_new_tokens=16, temperature=0.0, repetition_penalty=1.0)
@@ -88,32 +89,61 @@ def test_attention_is_chosen_and_checked(folder: Path) -> None:
         said(folder, attention="flash_attention_2")
 
 
-def test_flash_attention_where_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a GPU with the package it is the default for 16-bit weights, with longer steps and no masks."""
-    from kb.engines.qwen import placing as qwen_placing
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card of the H100's kind with 10 GB, and the package flash-attn."""
+    monkeypatch.setattr(placing, "_device", lambda name: torch.device("cuda", 0))
+    monkeypatch.setattr(placing, "free_memory", lambda device: 10**10)
+    monkeypatch.setattr(placing, "_capability", lambda device: (9, 0))
+    monkeypatch.setattr(placing, "_flash_installed", lambda: True)
 
-    monkeypatch.setattr(qwen_placing, "_device", lambda name: torch.device("cuda", 0))
-    monkeypatch.setattr(qwen_placing, "free_memory", lambda device: 10**10)
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "flash_attn" or find(name))
-    flash, masked = placed(folder), placed(folder, attention="sdpa")
+
+@pytest.mark.usefixtures("card")
+def test_flash_attention_where_it_is(folder: Path) -> None:
+    """On a GPU with the package it is the default for 16-bit weights, with longer steps, longer pages and no masks."""
+    flash, masked = (placed(folder, dtype="bfloat16", attention=attention) for attention in ("auto", "sdpa"))
     assert (flash.attention, masked.attention) == ("flash_attention_2", "sdpa")
     assert flash.step_tokens > masked.step_tokens > 0
     assert flash.plan.per_token < masked.plan.per_token
+    assert (flash.plan.page, masked.plan.page) == (256, 16)
+    assert flash.plan.slots == 32
+
+
+@pytest.mark.usefixtures("card")
+def test_flash_attention_where_it_cannot_be(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of 32 bits, chosen or stored, and cards before Ampere run without it; asking for it is refused."""
     assert placed(folder, dtype="float32").attention == "sdpa"
-    assert placed(folder).plan.slots == 32
+    assert placed(folder).attention == "sdpa"
+    half = make_tiny_qwen(tmp_path / "Half")
+    config = json.loads((half / "config.json").read_text())
+    (half / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    assert placed(half).attention == "flash_attention_2"
+    with pytest.raises(ConfigurationError, match="16-bit weights"):
+        placed(folder, attention="flash_attention_2")
+    monkeypatch.setattr(placing, "_capability", lambda device: (7, 5))
+    assert placed(half).attention == "sdpa"
+    with pytest.raises(ConfigurationError, match=r"compute capability 8\.0"):
+        placed(half, attention="flash_attention_2")
+
+
+def test_pages_are_counted_whole(folder: Path) -> None:
+    """In batches a window takes whole pages, in the plan as in the pool."""
+    from kb.engines.qwen.placing import place
+
+    plan = place(ModelFolder(folder), RunOptions(device="cpu", batching="on", slots=3), 500).plan
+    assert (plan.window, plan.page, plan.tokens) == (500, 16, 512)
+    assert plan.cache == 3 * 512 * plan.per_token
 
 
 def test_layers_spread_over_all_gpus(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ "all" gives accelerate every GPU, counts their memory together, and runs one request at a time."""
-    from kb.engines.qwen import placing as qwen_placing
-
     if not torch.cuda.is_available():
         with pytest.raises(EngineUnavailableError, match="no CUDA device"):
             placed(folder, device="all")
-    monkeypatch.setattr(qwen_placing, "_device", lambda name: torch.device("cuda", 0))
-    monkeypatch.setattr(qwen_placing, "_cards", lambda: [torch.device("cuda", 0), torch.device("cuda", 1)])
-    monkeypatch.setattr(qwen_placing, "free_memory", lambda device: 3 * 10**9)
+    monkeypatch.setattr(placing, "_device", lambda name: torch.device("cuda", 0))
+    monkeypatch.setattr(placing, "_cards", lambda: [torch.device("cuda", 0), torch.device("cuda", 1)])
+    monkeypatch.setattr(placing, "free_memory", lambda device: 3 * 10**9)
+    monkeypatch.setattr(placing, "_capability", lambda device: (7, 5))
     spread = placed(folder, device="all")
     assert spread.device_map == "auto"
     assert spread.plan.free == 6 * 10**9

@@ -51,8 +51,8 @@ def test_what_fits_by_the_plan_fits(
     from transformers.generation.continuous_batching import cache
     from transformers.generation.continuous_batching.distributed import DistributedHelper
 
-    from kb.engines.qwen.paged import GPU_PAGE, batching_settings
-    from kb.engines.qwen.placing import _STEP_TOKENS, _STEP_TOKENS_WITH_MASKS, FLASH
+    from kb.engines.qwen.paged import batching_settings
+    from kb.engines.qwen.placing import _STEP_TOKENS, _STEP_TOKENS_WITH_MASKS, FLASH, page_tokens
 
     weights, (hidden, intermediate, layers, heads, kept, vocabulary) = SHAPES[shape]
     config = Qwen2Config(
@@ -66,18 +66,20 @@ def test_what_fits_by_the_plan_fits(
     helper = DistributedHelper(device_mesh=None, cpu_group_timeout=None, tp_plan={})
     made = 0
     for free in CARDS.values():
-        for window in (2048, 8192, 16384, 32768):
+        for window in (2048, 4100, 8192, 16384, 32768):
             plan = plan_memory(
                 folder, device="cuda", free=int(free), window=window, slots=None, most_slots=32, reserve=GIBIBYTE,
                 element_bytes=None, step_tokens=step_tokens, masks=masks,
+                page=page_tokens(attention),
             )  # fmt: skip
             if not plan.fits:
                 continue
             breakdown = (torch.device("cuda"), int(free), int(weights), int(weights))
             monkeypatch.setattr(cache, "get_device_and_memory_breakdown", lambda found=breakdown: found)
-            settings = batching_settings(GPU_PAGE, plan.slots, window, step_tokens)
+            settings = batching_settings(attention, plan.slots, window, step_tokens)
             settings.use_async_batching = not masks
             pool = cache.PagedAttentionCache(config, settings, "meta", helper, torch.bfloat16, True)
-            assert pool.num_blocks * GPU_PAGE == plan.slots * window
+            assert pool.num_blocks * settings.page_size == plan.slots * plan.tokens
+            assert pool.max_decode_fast_path_length >= (0 if masks else window)
             made += 1
     assert made
