@@ -142,7 +142,8 @@ def _listed_with(ours: list[str], theirs: list[str], evidence: list[str]) -> boo
 def _related(ours: list[str], theirs: list[str]) -> bool:
     """Say whether the words share a character, or Latin words their first four letters."""
     return bool(set(ours) & set(theirs)) or all(
-        ours_word[:4] == theirs_word[:4] for ours_word, theirs_word in zip(ours, theirs, strict=True)
+        ours_word[0] != "#" and ours_word[:4] == theirs_word[:4]
+        for ours_word, theirs_word in zip(ours, theirs, strict=True)
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from kb.checking.calendar import CALENDAR, is_day_of_month, month, ordinal, time_of_day, weekday
 from kb.checking.numerals import chinese_value, english_value
 from kb.checking.units import COUNTING, agree, sign_before, unit_at
 
@@ -20,12 +21,14 @@ _ENGLISH = (
     "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion"
 )
 _NUMBER = re.compile(
-    rf"(?P<fraction>(?:[{_CHINESE}]+|\d+)分之(?:[{_CHINESE}]+|\d+)|(?<![\d/.])\d{{1,3}}/\d{{1,3}}(?![\d/]))"
+    rf"{CALENDAR}|(?P<fraction>(?:[{_CHINESE}]+|\d+)分之(?:[{_CHINESE}]+|\d+)|(?<![\d/.])\d{{1,3}}/\d{{1,3}}(?![\d/]))"
     r"|(?P<digits>\d+(?:\.\d+)*)"
     rf"|(?P<chinese>[{_CHINESE}]+(?:点[零〇一二三四五六七八九]+(?![{_CHINESE}分刻]))?)"
     rf"|\b(?P<english>(?:{_ENGLISH})(?:[\s-](?:and\s)?(?:{_ENGLISH}))*)\b"
 )
 _HALF = re.compile("半(?![导岛径])")
+# How many of a smaller unit are one of a larger one, where neither is the base of the other.
+_CONVERTED: Final = (("year", "month", 12), ("week", "day", 7), ("day", "second", 86400))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +73,38 @@ def missing_number(folded_claim: str, folded_evidence: str) -> str:
     for value, unit in numbers_in(folded_evidence):
         held.setdefault(value, set()).add(unit)
     for value, unit in numbers_in(folded_claim):
-        if not any(agree(unit, other) for other in held.get(value, ())):
+        if not any(agree(said, other) for form, said in _forms(value, unit) for other in held.get(form, ())):
             return f"{value} {unit}".strip()
     return ""
+
+
+def _forms(value: str, unit: str) -> Iterator[tuple[str, str]]:
+    """Yield a number as it stands and in the units that it converts to; a full hour and the bare number of it."""
+    yield value, unit
+    hour, colon, minute = value.partition(":")
+    if colon and minute == "00":
+        yield hour, COUNTING
+    elif unit in ("", COUNTING) and value.isdecimal() and len(value) <= len("12"):
+        yield f"{int(value) % 12}:00", ""
+    for larger, smaller, factor in _CONVERTED:
+        if unit == larger:
+            yield f"{float(value) * factor:.12g}", smaller
+        elif unit == smaller:
+            yield f"{float(value) / factor:.12g}", larger
 
 
 def _quantity(folded: str, match: re.Match[str]) -> tuple[Quantity | None, int]:
     """Return the quantity of a match, None where it is a mere word, and where to read on."""
     start, end = match.span()
+    if match["weekday"]:
+        return Quantity(f"weekday {weekday(match[0])}", "", start, end), end
+    if match["month"]:
+        number = month(match[0], folded, start, end)
+        return (Quantity(str(number), "month of year", start, end) if number else None), end
+    if match["ordinal"]:
+        return Quantity(str(ordinal(match[0])), "", start, end), end
+    if time := time_of_day(folded, start):
+        return Quantity(time[0], time[1], start, time[2]), time[2]
     if match["fraction"]:
         return _fraction(match["fraction"], start, end), end
     if match["digits"] and match["digits"].count(".") > 1:
@@ -91,6 +118,8 @@ def _quantity(folded: str, match: re.Match[str]) -> tuple[Quantity | None, int]:
         value += 0.5
         if unit == COUNTING:
             unit, factor, after = unit_at(folded, halved + 1)  # 四个半小时
+    if match["digits"] and not unit and is_day_of_month(folded, start, end):
+        unit = "day"
     counted = unit in ("", COUNTING)
     bare = not unit and folded[start - 1 : start] != "第"
     if match["chinese"] and counted and len(match[0]) == 1 and (bare or value == 1):

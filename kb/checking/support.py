@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from indexes.text.matching import detect_language, fold, terms
+from kb.checking.calendar import NAMED
 from kb.checking.contradiction import contradiction
 from kb.checking.function_words import without_function_words
+from kb.checking.negation import turned_round
 from kb.checking.numbers import missing_number, numbers_in, without_numbers
 from kb.checking.numerals import ENGLISH_MULTIPLIERS, ENGLISH_VALUES
 from kb.checking.units import is_unit
@@ -59,7 +61,8 @@ def judge(claim: str, evidence: str) -> Support:
     folded_claim, folded_evidence = fold(claim), fold(evidence)
     share = overlap(claim, evidence)
     if solid(claim) and solid(claim) in solid(evidence):
-        return Support("supported", 1.0, "verbatim")
+        turned = _is_turned_round(claim, folded_evidence)
+        return Support("unsupported", share, "negation") if turned else Support("supported", 1.0, "verbatim")
     number = missing_number(folded_claim, folded_evidence)
     if number:
         return Support("unsupported", share, f"number {number}")
@@ -85,6 +88,14 @@ def solid(text: str) -> str:
     return "".join(character for character in fold(text) if character.isalnum())
 
 
+def _is_turned_round(claim: str, folded_evidence: str) -> bool:
+    """Say whether the words of a claim stand in the evidence only right behind what denies them."""
+    places = [at for at, character in enumerate(folded_evidence) if character.isalnum()]
+    run, wording = solid(folded_evidence), solid(claim)
+    found = [match.start() for match in re.finditer(f"(?={re.escape(wording)})", run)]
+    return bool(found) and all(turned_round(folded_evidence, places[at]) for at in found)
+
+
 def _names(claim: str) -> list[str]:
     """Return the Latin names of a claim: capitalised words, and words with a digit or an inner capital.
 
@@ -97,7 +108,7 @@ def _names(claim: str) -> list[str]:
         before = claim[: match.start()].rstrip()
         opens = not before or before[-1] in ".!?。！？:：\n"
         lower = match[0].lower()
-        if lower in ENGLISH_VALUES or lower in ENGLISH_MULTIPLIERS:
+        if lower in ENGLISH_VALUES or lower in ENGLISH_MULTIPLIERS or lower in NAMED:
             continue
         if not (opens and lower in _OPENERS) and match[0] not in ("I", "A"):
             names.append(match[0])

@@ -56,6 +56,10 @@ _SCALED: Final[dict[str, tuple[str, float]]] = {
         ("tb", 1.0, "tb"),
         ("w", 1000.0, "千瓦 kw"),
         ("w", 1.0, "瓦 w watt watts"),
+        ("w", 1e6, "兆瓦 mw"),
+        ("wh", 1e3, "千瓦时 kwh"),
+        ("wh", 1e6, "兆瓦时 mwh"),
+        ("quarter", 1.0, "季度"),
         ("v", 1.0, "伏 v volt volts"),
     )
     for spelling in spellings.split()

@@ -1,3 +1,5 @@
+"""Verdicts on sentences of answers beside the passages that they cite."""
+
 from __future__ import annotations
 
 import json
@@ -15,7 +17,7 @@ from kb.checking.citations import SpanNumbers, check
 from kb.checking.marks import MarkRewriter
 from kb.checking.numbers import missing_number, numbers_in
 from kb.checking.support import judge
-from kb.records import Question
+from kb.records import Place, Question
 from kb.refusal import refusal_text
 from kb.retriever import Retriever
 from tests.fakes.engines import ScriptedEngine
@@ -40,7 +42,7 @@ def verdict_of(answer: str, texts: Sequence[str]) -> str:
     passages = passages_of(*texts)
     rewriter = MarkRewriter(len(passages), SpanNumbers(passages).number_of)
     text = rewriter.feed(answer) + rewriter.close()
-    verdicts = check(text, rewriter.marks, passages, lambda document_id, offset: None).verdicts
+    verdicts = check(text, rewriter.marks, passages, lambda document_id, offset: Place(None, "")).verdicts
     return next(verdict for verdict in ("unsupported", "unverifiable", "supported") if verdict in verdicts)
 
 

@@ -1,0 +1,112 @@
+"""What is denied on one side and stated on the other, in both languages. All texts are folded, numbers left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from kb.checking.alignment import CLAUSE
+
+_CHINESE = (
+    r"不(?![仅但同断少过论管久得足良]|只是|变|超过|少于|低于|多于|高于)|没有?|(?<!战国)无(?![论线数锡双]|理由)|未(?!来)"
+    r"|非(?![常洲得])|勿|别(?=再|让|把)|禁(?=[止用令入带区]|烟)|不得(?!不|了)"
+)
+_ENGLISH = r"\b(?:not(?! only\b| until\b)|no|never|none|nobody|nothing|cannot|without|neither|nor)\b|n't\b"
+NEGATION: Final = re.compile(rf"{_CHINESE}|{_ENGLISH}")
+"""A word that denies."""
+# What may stand between a negation and what it denies.
+_MODAL = re.compile(
+    r"(?:[\s再曾得]|能(?![力量源])|可以|要(?!求)|会(?![计议员])|应当|应该|应(?![对付答急用收])|该|宜|准许|允许"
+    r"|许(?!可)|止|令|使(?=用))*"
+    r"(?:\s*\b(?:longer|be|been|being|to|able|allowed|permitted|have|has|yet|ever|a|an|the|any)\b)*\s*"
+)
+_WORD = re.compile(r"[\u3400-\u9fff]{2}|[a-z]{3,}")
+_DENYING_WORD = re.compile(
+    r"除|以外|仅|只|才|禁|拒绝|停止|停用|取消|废止|作废|暂停|严禁|杜绝|避免|防止|不"
+    r"|\b(?:except\w*|unless|only|until|prohibit\w*|forbid\w*|forbade|ban(?:s|ned)?|refus\w*|reject\w*|exclud\w*|drop\w*"
+    r"|remov\w*|discontinu\w*|ceas\w*|stop\w*|fail\w*|lack\w*|instead|rather|avoid\w*|prevent\w*|other than)\b"
+)
+_ENDING = re.compile(r"(?:ies|ing|ed|es|s|e|y)$")
+_STEM: Final = 3
+# Before a quotation in the same clause: what makes the whole say the opposite of the part.
+_TURNING = re.compile(rf"(?:{_CHINESE}|{_ENGLISH}|\b(?:except|unless)\b)(?:{_MODAL.pattern})\Z")
+
+
+def turned_round(evidence: str, at: int) -> bool:
+    """Say whether what stands in the same clause right before an offset denies what begins there."""
+    before = CLAUSE.split(evidence[:at])[-1]
+    return _TURNING.search(before) is not None
+
+
+def negated_otherwise(claim: str, evidence: str) -> bool:
+    """Say whether something is denied on one side and stated on the other.
+
+    A claim that denies needs evidence that denies, in whatever words. What the one side denies the other must not state
+    in a clause without a denial.
+    """
+    claim_denies = NEGATION.search(claim) is not None
+    if claim_denies and not NEGATION.search(evidence) and not _DENYING_WORD.search(evidence):
+        return True
+    ours, theirs = _clauses(claim), _clauses(evidence)
+    for word in _denied(evidence):
+        stated = [part for part in ours if _has(part, word)]
+        if (
+            stated
+            and not any(_denies(part, word) for part in stated)
+            and all(_denies(part, word) for part in theirs if _has(part, word))
+        ):
+            return True
+    if not claim_denies or _DENYING_WORD.search(_without_relative(evidence)):
+        return False
+    return any(
+        (stated := [part for part in theirs if _has(part, word)]) and not any(_denies(part, word) for part in stated)
+        for word in _denied(claim)
+    )
+
+
+def _denied(text: str) -> Iterator[str]:
+    """Yield the word that each negation of a text denies: two Chinese characters, or the stem of a Latin word."""
+    for match in NEGATION.finditer(text):
+        modal = _MODAL.match(text, match.end())
+        word = _WORD.match(text, modal.end() if modal else match.end())
+        if word:
+            yield _stem(word[0])
+
+
+def _clauses(text: str) -> list[str]:
+    return [part for part in CLAUSE.split(text) if part.strip()]
+
+
+def _has(part: str, word: str) -> bool:
+    return re.search(_pattern(word), part) is not None
+
+
+def _denies(part: str, word: str) -> bool:
+    """Say whether a clause denies a word: a negation, or a word that excludes, stands before it.
+
+    In Chinese a negation in a relative clause, which 的 ends, denies nothing behind it.
+    """
+    match = re.search(_pattern(word), part)
+    if match is None:
+        return False
+    if word.isascii():
+        return bool(NEGATION.search(part[: match.start()]) or _DENYING_WORD.search(part))
+    before = _without_relative(part[: match.start()])
+    return bool(NEGATION.search(before) or _DENYING_WORD.search(part[match.end() :]) or "禁" in before)
+
+
+def _without_relative(text: str) -> str:
+    """Return a text without the parts of its clauses that end with 的."""
+    return "，".join(part.rpartition("的")[2] for part in CLAUSE.split(text))
+
+
+def _pattern(word: str) -> str:
+    return rf"\b{word}" if word.isascii() else word
+
+
+def _stem(word: str) -> str:
+    if not word.isascii():
+        return word
+    stem = _ENDING.sub("", word)
+    return stem if len(stem) >= _STEM else word
