@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Final
 
 import httpx
 
 from indexes.errors import EngineUnavailableError
+from kb.engines.base import GenerationOptions
 from kb.engines.openai.deadlines import Deadline, Watch
 from kb.engines.openai.dialect_parts import Part
 from kb.engines.openai.endpoints import Endpoint
@@ -18,16 +20,25 @@ from kb.engines.stopping import StopFilter
 from kb.engines.thinking import ThinkFilter
 from kb.records import Usage
 
+# What an answer may take: of text far more than any tokenizer puts into a token, and of bytes the JSON around each
+# token besides. A server that sends more does not keep to the bound of the request, or means harm.
+_CHARACTERS_OF_A_TOKEN: Final = 64
+_CHARACTERS_BESIDE: Final = 1 << 16
+_BYTES_OF_A_TOKEN: Final = 1 << 12
+_BYTES_BESIDE: Final = 4 << 20
+
 
 class Attempt:
     """Reads one response. Until the answer has begun every trouble is a Failure, from then on final."""
 
-    def __init__(self, endpoint: Endpoint, exchange: Exchange, deadline: Deadline, stops: Sequence[str]) -> None:
+    def __init__(self, endpoint: Endpoint, exchange: Exchange, deadline: Deadline, options: GenerationOptions) -> None:
         self._endpoint = endpoint
         self._exchange = exchange
         self._limits = deadline.limits
         self._watch = Watch(deadline)
-        self._stops = StopFilter(stops)
+        self._stops = StopFilter(options.stop)
+        self._most_characters = _CHARACTERS_OF_A_TOKEN * options.max_new_tokens + _CHARACTERS_BESIDE
+        self._most_bytes = _BYTES_OF_A_TOKEN * options.max_new_tokens + _BYTES_BESIDE
         self._begun = False
         self._complete = False
         self.prompt_tokens: int | None = None
@@ -50,6 +61,8 @@ class Attempt:
                     self._watch.begun()
                 self._complete = self._complete or part.done
                 self._count(part)
+                self._most_characters -= len(part.text)
+                self._require_bound(self._most_characters)
                 if text := self._stops.feed(shown.feed(part.text)):
                     yield text
                 if self._stops.stopped:
@@ -88,6 +101,10 @@ class Attempt:
             part.completion_tokens if part.completion_tokens is not None else self.completion_tokens
         )
 
+    def _require_bound(self, left: int) -> None:
+        if left < 0:
+            raise EngineUnavailableError(f"{self._endpoint.url} sent far more than the answer that it was asked for")
+
     def _parts(self, cancel: threading.Event) -> Iterator[Part]:
         url = self._endpoint.url
         items = self._exchange.read(cancel, self._watch)
@@ -106,6 +123,8 @@ class Attempt:
         def pieces() -> Iterator[bytes]:
             for item in items:
                 if isinstance(item, bytes):
+                    self._most_bytes -= len(item)
+                    self._require_bound(self._most_bytes)
                     yield item
                 elif isinstance(item, End) and item.error is not None:
                     raise item.error

@@ -141,12 +141,12 @@ class OpenAIEngine:
         if endpoint.only_fewest_fields:
             body = fewest
         try:
-            attempt = yield from self._attempt(endpoint, body, options.stop, deadline, cancel)
+            attempt = yield from self._attempt(endpoint, body, options, deadline, cancel)
         except FieldsRefused as refused:
             if not endpoint.tolerant or body == fewest:
                 raise
             _LOG.info("%s; asking again with fewer fields", refused.error)
-            attempt = yield from self._attempt(endpoint, fewest, options.stop, deadline, cancel)
+            attempt = yield from self._attempt(endpoint, fewest, options, deadline, cancel)
             endpoint.only_fewest_fields = True
         if cancel.is_set():
             return
@@ -155,7 +155,12 @@ class OpenAIEngine:
             yield attempt.usage
 
     def _attempt(
-        self, endpoint: Endpoint, body: Body, stops: Sequence[str], deadline: Deadline, cancel: threading.Event
+        self,
+        endpoint: Endpoint,
+        body: Body,
+        options: GenerationOptions,
+        deadline: Deadline,
+        cancel: threading.Event,
     ) -> Generator[str, None, Attempt]:
         headers = {"content-type": "application/json", "accept": "text/event-stream", "accept-encoding": "identity"}
         if endpoint.api_key:
@@ -164,7 +169,7 @@ class OpenAIEngine:
         exchange = Exchange(endpoint.url, sent, headers, self._limits.connect, self._trust)
         with self._closing:
             self._running.add(exchange)
-        attempt = Attempt(endpoint, exchange, deadline, stops)
+        attempt = Attempt(endpoint, exchange, deadline, options)
         try:
             yield from attempt.read(cancel)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 import time
@@ -20,7 +21,7 @@ from kb.engines.openai.inquiry import Inquiry
 from kb.engines.qwen.model_folder import read_json
 from kb.engines.qwen.sizes import tensor_shapes
 from kb.records import Usage
-from tests.kb.engines.openai.scripted_server import Connection, ScriptedServer, failing, head, replying
+from tests.kb.engines.openai.scripted_server import Connection, ScriptedServer, delta, failing, head, replying
 from tests.kb.engines.openai.test_engine import GOOD, OPTIONS, ask, engine_for, prompt
 
 # Long enough to show that nothing ends by itself, on a machine that is busy with other work too.
@@ -181,6 +182,51 @@ def test_cancel_is_seen_at_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -
         reader.join(BOUND)
     assert ended == [[], [], []]
     assert server.asked == []
+
+
+@pytest.mark.parametrize("status", ["200 OK", "500 Oh"])
+def test_a_packed_answer_is_refused(serve: Serve, status: str) -> None:
+    """What was sent packed without being asked for is not unpacked: a little of it can fill all memory."""
+    packed = gzip.compress(b'{"error": {"message": "ha"}}' + b" " * 1000)
+    server = serve(replying(packed, first=head(status, more="Content-Encoding: gzip\r\n")), GOOD)
+    with pytest.raises(EngineUnavailableError, match=r"packed|answered 500") as raised:
+        ask(engine_for(server))
+    assert "ha" not in str(raised.value).split()
+    looked = serve(GOOD, looks=replying(packed, first=head(kind="application/json", more="Content-Encoding: gzip\r\n")))
+    assert Inquiry(looked.url, None, False, 5.0, BOUND).get("/v1/models") is None
+
+
+@pytest.mark.parametrize(
+    "piece", [delta("年假" * 200), ": " + "a" * 2000 + "\n", 'data: {"x": "' + "a" * 2000 + '"}\n\n']
+)
+def test_a_flood_ends(serve: Serve, piece: str) -> None:
+    """A server that never ends is left once it has sent far more than was asked for, be it text or signs of life."""
+    server = serve(dripping(head(), piece.encode() * 20, pause=0))
+    with pytest.raises(EngineUnavailableError, match="far more than the answer"):
+        ask(engine_for(server))
+
+
+def test_a_fast_server_has_to_wait(serve: Serve) -> None:
+    """A reader that takes its time does not let the answer pile up in memory: the server is held up instead."""
+    sent, blocked = 0, threading.Event()
+
+    def flood(connection: socket.socket) -> None:
+        nonlocal sent
+        connection.settimeout(2)
+        connection.sendall(head() + delta("头").encode())
+        piece = (": " + "a" * 65_000 + "\n").encode()
+        try:
+            while sent < 256 << 20:
+                connection.sendall(piece)
+                sent += len(piece)
+        except TimeoutError:
+            blocked.set()
+
+    stream = engine_for(serve(flood)).stream(prompt(), OPTIONS, threading.Event())
+    assert next(stream) == "头"
+    wait_for(lambda: blocked.is_set() or sent >= 256 << 20)
+    assert blocked.is_set()
+    stream.close()  # type: ignore[attr-defined]  # it is a generator
 
 
 def wait_for(happened: Callable[[], bool]) -> None:
