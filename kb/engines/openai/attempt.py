@@ -16,6 +16,7 @@ from kb.engines.openai.endpoints import Endpoint
 from kb.engines.openai.exchange import End, Exchange, Head
 from kb.engines.openai.failures import Failure, failure_of_connection, failure_of_status
 from kb.engines.openai.sse import LONGEST_LINE, events, lines
+from kb.engines.openai.surrogates import SurrogateJoiner
 from kb.engines.stopping import StopFilter
 from kb.engines.thinking import ThinkFilter
 from kb.records import Usage
@@ -53,7 +54,7 @@ class Attempt:
 
     def read(self, cancel: threading.Event) -> Iterator[str]:
         """Yield the text that is to be shown. Raises Failure or EngineUnavailableError."""
-        shown = ThinkFilter()
+        shown, joiner = ThinkFilter(), SurrogateJoiner()
         try:
             for part in self._parts(cancel):
                 if part.text or part.thinking:
@@ -63,7 +64,7 @@ class Attempt:
                 self._count(part)
                 self._most_characters -= len(part.text)
                 self._require_bound(self._most_characters)
-                if text := self._stops.feed(shown.feed(part.text)):
+                if text := self._stops.feed(shown.feed(joiner.feed(part.text))):
                     yield text
                 if self._stops.stopped:
                     # Not every server stops where it is told to.
@@ -92,7 +93,7 @@ class Attempt:
             raise EngineUnavailableError(
                 f"{self._endpoint.url}: the connection broke off before the answer was complete"
             )
-        if text := self._stops.feed(shown.finish()) + self._stops.finish():
+        if text := self._stops.feed(shown.feed(joiner.finish()) + shown.finish()) + self._stops.finish():
             yield text
 
     def _count(self, part: Part) -> None:

@@ -229,6 +229,18 @@ def test_a_fast_server_has_to_wait(serve: Serve) -> None:
     stream.close()  # type: ignore[attr-defined]  # it is a generator
 
 
+def test_halves_of_characters(serve: Serve) -> None:
+    """A character cut into surrogates is joined across pieces; a half without its other half is replaced."""
+    for pieces, text in (
+        (("好\ud83d", "\ude00！"), "好😀！"),
+        (("\ud83d", "", "\ude00"), "😀"),
+        (("\ud83d", "好", "\ude00"), "\ufffd好\ufffd"),
+        (("\ud83d\ud83d", "\ude00\ude00"), "\ufffd😀\ufffd"),
+        (("好", "\ud83d"), "好\ufffd"),
+    ):
+        assert ask(engine_for(serve(replying(*map(delta, pieces), "data: [DONE]\n\n"))))[0] == text
+
+
 def wait_for(happened: Callable[[], bool]) -> None:
     """Wait for something that happens soon; fail where it does not."""
     ends = time.monotonic() + BOUND
