@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from indexes.errors import EngineUnavailableError
 from indexes.models.folders import default_models_folder, model_folder
+
+if TYPE_CHECKING:
+    from indexes.models.listening import DownloadListener
 
 __all__ = ["ModelKind", "default_models_folder", "model_folder", "resolve_model"]
 
@@ -17,13 +20,19 @@ _SETTINGS = {"embedding": "embedding.model", "engine": "engine.model", "reranker
 
 
 def resolve_model(
-    name_or_path: str, kind: ModelKind, offline: bool = True, models_folder: Path | None = None, revision: str = ""
+    name_or_path: str,
+    kind: ModelKind,
+    offline: bool = True,
+    models_folder: Path | None = None,
+    revision: str = "",
+    on_download: DownloadListener | None = None,
 ) -> Path:
     """Return the directory that holds the model `name_or_path`.
 
     Looked for in this order: a directory of that path; `models_folder`; the cache of Hugging Face; that of ModelScope.
     Only where `offline` is False and neither HF_HUB_OFFLINE nor TRANSFORMERS_OFFLINE is set, it is then downloaded,
-    from ModelScope or else Hugging Face. `kind` names the setting in messages (`embedding.model`).
+    from ModelScope or else Hugging Face; `on_download` is told of it, the log where it is None. `kind` names the
+    setting in messages (`embedding.model`).
 
     Raises EngineUnavailableError that names the command or setting to use.
     """
@@ -46,12 +55,13 @@ def resolve_model(
         )
     from indexes.models.download import download_model
 
-    return download_model(name_or_path, revision, models_folder or default_models_folder())
+    return download_model(name_or_path, revision, models_folder or default_models_folder(), on_download)
 
 
 def _is_hub_name(name: str) -> bool:
+    # What begins with a dot in our own folder is a download on its way.
     parts = name.split("/")
-    return len(parts) <= 2 and all(part.strip(".") and "\\" not in part and "\0" not in part for part in parts)
+    return len(parts) <= 2 and all(part and part[0] != "." and "\\" not in part and "\0" not in part for part in parts)
 
 
 def _cached(name: str, revision: str, models_folder: Path | None) -> Iterator[Path]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +19,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Models: list, fetch and try them.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name on the hubs, or a directory.")]
-_ON_HUBS = re.compile(r"[\w.-]+/[\w.-]+")
+# A leading dot is that of a download on its way.
+_ON_HUBS = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _SENTENCE = "知识库问答：年休假有几天？"
 
 
@@ -58,16 +56,20 @@ def list_(config: Config = None, as_json: Json = False) -> None:
 
 @app.command()
 def pull(name: Name, config: Config = None, as_json: Json = False) -> None:
-    """Download a model from ModelScope or Hugging Face; a broken-off download leaves nothing half-made."""
+    """Download a model from ModelScope or Hugging Face; after a break the same command goes on where it was."""
     from indexes.models.download import download_model
     from indexes.models.folders import default_models_folder
+    from kb.cli.downloads import ShownDownloads
     from kb.known_models import KNOWN_MODELS
 
     if not _ON_HUBS.fullmatch(name) or ".." in name:
         raise UsageError(f"{name} is no name on the hubs: give organisation/model, as in {KNOWN_MODELS[0].name}")
     folder = _models_folder(session.settings(config)) or default_models_folder()
-    with _progress() as listener:
-        place = download_model(name, "", folder, listener)
+    try:
+        place = download_model(name, "", folder, ShownDownloads())
+    except KeyboardInterrupt:
+        output.notice("What came is kept: the same command goes on from there.")
+        raise
     if as_json:
         output.emit_json({"name": name, "path": str(place)})
     else:
@@ -134,31 +136,3 @@ def _place(name: str, kind: Kind, settings: Settings) -> Path | None:
 
 def _models_folder(settings: Settings) -> Path | None:
     return Path(settings.models.folder) if settings.models.folder else None
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what a download is to call: a bar for a person, a line a file for a log."""
-    if not output.is_terminal(sys.stderr):
-        named: set[str] = set()
-
-        def listen(file: str, done: int, total: int) -> None:
-            if file not in named:
-                named.add(file)
-                output.notice(f"{file} ({output.size(total)})")
-
-        yield listen
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks = {}
-
-        def update(file: str, done: int, total: int) -> None:
-            if file not in tasks:
-                tasks[file] = bar.add_task(file, total=total)
-            bar.update(tasks[file], completed=done)
-
-        yield update

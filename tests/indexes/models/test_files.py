@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from indexes.errors import EngineUnavailableError
 from indexes.models.files import resolve_model
-
-NAME = "BAAI/bge-small-zh-v1.5"
-FILES = {
-    "config.json": b"{}",
-    "model.safetensors": b"weights" * 1000,
-    "pytorch_model.bin": b"pickle",
-    "a/b.json": b"[]",
-}
+from tests.indexes.models.loopback_hub import NAME, LoopbackHub, running_hub
 
 
 @pytest.fixture(autouse=True)
@@ -91,70 +80,26 @@ def test_a_folder_without_a_configuration_is_no_model(tmp_path: Path) -> None:
         resolve_model(str(tmp_path), "engine")
 
 
-class Hub(BaseHTTPRequestHandler):
-    """The two calls of ModelScope's interface that a download needs, over FILES."""
-
-    damaged = False
-    asked: list[str] = []  # noqa: RUF012 - one server at a time
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        if self.path.startswith(f"/api/v1/models/{NAME}/repo/files"):
-            entries = [
-                {"Type": "blob", "Path": path, "Size": len(data), "Sha256": hashlib.sha256(data).hexdigest()}
-                for path, data in FILES.items()
-            ]
-            self.answer(json.dumps({"Data": {"Files": [*entries, {"Type": "tree", "Path": "a", "Size": 0}]}}).encode())
-        elif self.path.startswith(f"/models/{NAME}/resolve/master/"):
-            data = FILES[self.path.partition("/resolve/master/")[2]]
-            self.answer(data[:-1] + b"!" if self.damaged else data)
-        else:
-            self.send_error(404)
-
-    def answer(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test's output clean."""
-
-
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_address[1]}"
-    monkeypatch.setenv("MODELSCOPE_ENDPOINT", address)
-    monkeypatch.setenv("HF_ENDPOINT", address)
-    Hub.damaged, Hub.asked = False, []
-    yield Hub
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+    """Yield a hub on loopback that stands for both."""
+    with running_hub() as running:
+        monkeypatch.setenv("MODELSCOPE_ENDPOINT", running.address)
+        monkeypatch.setenv("HF_ENDPOINT", running.address)
+        yield running
 
 
-def test_a_download_brings_the_model_without_what_could_run_code(hub: type[Hub], tmp_path: Path) -> None:
+def test_a_download_brings_the_model_without_what_could_run_code(hub: LoopbackHub, tmp_path: Path) -> None:
     """Configuration and safetensors arrive, checked; pickled weights are not even asked for; then it is found."""
     folder = resolve_model(NAME, "embedding", offline=False, models_folder=tmp_path / "mine")
     assert folder == tmp_path / "mine" / "BAAI" / "bge-small-zh-v1.5"
     brought = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-    assert brought == {path: data for path, data in FILES.items() if not path.endswith(".bin")}
-    assert not any("pytorch_model" in path for path in hub.asked)
+    assert brought == {path: data for path, data in hub.files.items() if not path.endswith(".bin")}
+    assert not any("pytorch_model" in path for path, _ in hub.asked)
     assert resolve_model(NAME, "embedding", models_folder=tmp_path / "mine") == folder
 
 
-def test_a_damaged_download_leaves_nothing(hub: type[Hub], tmp_path: Path) -> None:
-    """A file that does not match its checksum ends the download, and the model's folder does not appear."""
-    hub.damaged = True
-    with pytest.raises(EngineUnavailableError, match="checksum"):
-        resolve_model(NAME, "embedding", offline=False, models_folder=tmp_path / "mine")
-    assert [path for path in (tmp_path / "mine").rglob("*") if path.is_file()] == []
-
-
-def test_an_offline_variable_forbids_the_download(hub: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_offline_variable_forbids_the_download(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """HF_HUB_OFFLINE=1 wins over the permission to download: no hub is asked."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(EngineUnavailableError, match="kb models pull"):

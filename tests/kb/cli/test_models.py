@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.indexes.models.test_files import NAME, Hub, caches, hub  # noqa: F401 - fixtures
+from tests.indexes.models.loopback_hub import NAME, LoopbackHub
+from tests.indexes.models.test_files import caches, hub  # noqa: F401 - fixtures
 from tests.kb.cli.conftest import Run
 
 
@@ -23,16 +28,50 @@ def test_a_pulled_model_is_listed_where_it_is(run: Run, tmp_path: Path, monkeypa
     assert after[NAME] == str(tmp_path / "models" / "BAAI" / "bge-small-zh-v1.5")
 
 
-@pytest.mark.usefixtures("caches", "hub")
-def test_a_damaged_download_is_exit_code_6(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hub that sends other bytes than it announced ends in one line and leaves nothing."""
-    monkeypatch.setattr(Hub, "damaged", True)
+@pytest.mark.usefixtures("caches")
+def test_a_damaged_download_is_exit_code_6(run: Run, hub: LoopbackHub) -> None:  # noqa: F811 - the fixture
+    """A hub that sends other bytes than it announced ends in one line."""
+    hub.damaged = True
     result = run("models", "pull", NAME)
     assert (result.code, result.out) == (6, "")
     assert "checksum" in result.err
 
 
-@pytest.mark.parametrize("name", ["../../etc", "a/b/c", "just-a-name", "a/.."])
+@pytest.mark.usefixtures("caches")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_pull_that_was_stopped_goes_on(
+    run: Run,
+    hub: LoopbackHub,  # noqa: F811 - the fixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sent: signal.Signals,
+) -> None:
+    """Ctrl-C and a kill in the middle of the weights keep what came; the next pull says so and asks for the rest."""
+    monkeypatch.setenv("KB_MODELS__FOLDER", str(tmp_path / "models"))
+    hub.waits["model.safetensors"] = 3000
+    pull = [sys.executable, "-m", "kb", "models", "pull", NAME]
+    stopped = subprocess.Popen(pull, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while sum(part.stat().st_size for part in tmp_path.rglob("*.part")) < 3000:
+        assert time.monotonic() < deadline
+        assert stopped.poll() is None
+        time.sleep(0.02)
+    stopped.send_signal(sent)
+    _, said = stopped.communicate(timeout=60)
+    assert stopped.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL)
+    assert ("goes on from there" in said) == (sent == signal.SIGINT)
+    assert not (tmp_path / "models" / NAME).exists()
+    hub.go_on.set()
+    hub.waits.clear()
+    again = run("models", "pull", NAME)
+    assert again.code == 0, again.err
+    assert f"resuming the download of {NAME} at 3.0 kB of 7.0 kB from ModelScope ({hub.address})" in again.err
+    assert "model.safetensors (6.8 KiB, from 2.9 KiB on)" in again.err
+    assert hub.ranges_asked("model.safetensors") == [None, "bytes=3000-"]
+    assert (tmp_path / "models" / NAME / "model.safetensors").read_bytes() == hub.files["model.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b/c", "just-a-name", "a/..", "a/.b"])
 def test_only_names_of_hubs_are_pulled(run: Run, name: str) -> None:
     """A name that is no organisation/model is wrong usage, and cannot lead out of the folder."""
     assert run("models", "pull", name).code == 2
