@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from indexes.records import Hit
 from kb.answer_cache import AnswerCache, CacheKey, cache_key
-from kb.checking.citations import SpanNumbers, check
+from kb.checking.citations import check
 from kb.checking.links import LinkGuard
 from kb.checking.marks import MarkRewriter
+from kb.checking.quoting import SpanNumbers
 from kb.draft import Clock, Draft
-from kb.engines.base import Engine, GenerationOptions
+from kb.engines.base import Engine, GenerationOptions, Restart
 from kb.prompt import PROMPT_VERSION, build_prompt
 from kb.question import check_question
 from kb.records import Answer, DeltaEvent, DoneEvent, Event, HitsEvent, Prompt, Question, Usage
@@ -71,8 +72,9 @@ class Answerer:
     ) -> Iterator[Event]:
         """Yield the hits, the text as it is generated, and at last the whole checked answer.
 
-        The pieces of text joined are the answer's text, with two exceptions that only the last event tells: an answer
-        without marks is given them, and an answer that nothing bears out becomes a refusal. A refusal is one piece.
+        The pieces of text joined are the answer's text, with three exceptions that only the last event tells: an answer
+        without marks is given them, an answer that nothing bears out becomes a refusal, and what turned out to be a
+        model's thought is left out. A refusal is one piece.
         With `search_only` no engine is asked: the status is "answered" with an empty text and no engine. After `cancel`
         is set the stream ends soon, with what there is.
 
@@ -150,15 +152,23 @@ class Answerer:
         if self._cache is not None and answer.status == "answered" and whole:
             self._cache.put(key, replace(answer, hits=()))
 
-    def _generate(self, engine: Engine, prompt: Prompt, draft: Draft, cancel: threading.Event) -> Iterator[Event]:
-        rewriter = MarkRewriter(len(prompt.passages), SpanNumbers(prompt.passages).number_of)
+    def _checks(self, engine: Engine, prompt: Prompt) -> tuple[MarkRewriter, LinkGuard]:
+        """Return what every piece of an answer passes through."""
         sources = (prompt.question, *(passage.hit.text for passage in prompt.passages))
-        guard = LinkGuard(sources, prompt.language, quoting=engine.quotes)
+        rewriter = MarkRewriter(len(prompt.passages), SpanNumbers(prompt.passages).number_of)
+        return rewriter, LinkGuard(sources, prompt.language, quoting=engine.quotes)
+
+    def _generate(self, engine: Engine, prompt: Prompt, draft: Draft, cancel: threading.Event) -> Iterator[Event]:
+        rewriter, guard = self._checks(engine, prompt)
         draft.engine, draft.prompt_version = engine.name, prompt.version
         written, held = "", ""
         for piece in engine.stream(prompt, self._options, cancel):
             if isinstance(piece, Usage):
                 draft.usage = piece
+                continue
+            if isinstance(piece, Restart):
+                rewriter, guard = self._checks(engine, prompt)
+                written, held = "", ""
                 continue
             held += guard.feed(rewriter.feed(piece))
             # The beginning is held back while it may be a refusal: that is sent as one piece, in our words.

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from indexes.text.matching import fold, terms
-from ingest.splitting.sentences import sentence_spans
-from kb.checking.marks import Mark, MarkRewriter
-from kb.checking.support import Verdict, judge, overlap, solid
+from kb.checking.attaching import attach
+from kb.checking.marks import Mark
+from kb.checking.quoting import MAXIMUM_QUOTE, locate, undivided
+from kb.checking.support import Verdict, judge
 from kb.records import Citation, Passage, Place
 
 PlaceOf = Callable[[str, int], Place]
 """Gives where an offset lies in the document with this identity."""
-
-# A wider hull of spans than this, in characters, is no longer a quotation: the first span then stands alone.
-MAXIMUM_QUOTE: Final = 600
-# How many sentences may bear out one sentence of an answer, and how much more of it each further one must cover.
-_MAXIMUM_SENTENCES: Final = 3
-_MINIMUM_GAIN: Final = 0.12
-# White space between two sentences, in characters, that still lets them be quoted as one.
-_GAP: Final = 3
-# An uncited sentence is given a citation only where at least this share of its terms is found.
-ATTACH_OVERLAP: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +32,6 @@ class Checked:
         return not self.citations or all(verdict == "unsupported" for verdict in self.verdicts)
 
 
-class SpanNumbers:
-    """Gives marks their numbers: one number stands for one run of text of one passage.
-
-    So every citation is a tight quotation, also where an answer draws on distant places of the same passage.
-    """
-
-    def __init__(self, passages: Sequence[Passage]) -> None:
-        self._texts = {passage.n: passage.hit.text for passage in passages}
-        self._runs: list[tuple[int, int, int]] = []
-
-    def number_of(self, passage: int, text: str) -> int:
-        """Return the number, from 1, for a mark of `passage` behind `text` (what was written since the mark before)."""
-        sentences = _undivided(text, ())
-        claim = text[slice(*sentences[-1])] if sentences else text
-        start, end = locate(claim, self._texts[passage])
-        for index, (cited, first, last) in enumerate(self._runs):
-            wider = min(first, start), max(last, end)
-            if (
-                cited == passage
-                and start <= last + _GAP
-                and first <= end + _GAP
-                and wider[1] - wider[0] <= MAXIMUM_QUOTE
-            ):
-                self._runs[index] = (passage, *wider)
-                return index + 1
-        self._runs.append((passage, start, end))
-        return len(self._runs)
-
-
 def check(text: str, marks: Sequence[Mark], passages: Sequence[Passage], place_of: PlaceOf) -> Checked:
     """Check finished text (marks numbered from 1 in order of first use, as `MarkRewriter` leaves it).
 
@@ -79,8 +39,10 @@ def check(text: str, marks: Sequence[Mark], passages: Sequence[Passage], place_o
     bears out.
     """
     by_number = {passage.n: passage for passage in passages}
+    tried: tuple[Verdict, ...] = ()
     if not marks:
-        return _attach(text, passages, place_of)
+        attached = attach(text, passages)
+        text, marks, tried = attached.text, attached.marks, attached.verdicts
     spans: dict[int, list[tuple[int, int]]] = {}
     verdicts_of: dict[int, list[Verdict]] = {}
     cited: dict[int, Passage] = {}
@@ -101,35 +63,7 @@ def check(text: str, marks: Sequence[Mark], passages: Sequence[Passage], place_o
         _citation(n, cited[n], _hull(spans[n]), all(verdict == "supported" for verdict in verdicts_of[n]), place_of)
         for n in sorted(cited)
     )
-    return Checked(text, citations, tuple(verdicts))
-
-
-def locate(claim: str, passage: str) -> tuple[int, int]:
-    """Return the span of the sentence, or the few sentences in a row, of a passage that best bear out a claim."""
-    verbatim = claim.strip()
-    if verbatim and (found_at := passage.find(verbatim)) >= 0:
-        return found_at, found_at + len(verbatim)
-    sentences = sentence_spans(passage)
-    if not sentences:
-        return 0, len(passage)
-    wording = solid(claim)
-    for start, end in sentences:
-        if wording and wording in solid(passage[start:end]):
-            return start, end
-    wanted = frozenset(terms(fold(claim)).tolist())
-    held = [wanted & frozenset(terms(fold(passage[start:end])).tolist()) for start, end in sentences]
-    first = last = max(range(len(sentences)), key=lambda index: len(held[index]))
-    found = held[first]
-    while wanted and last - first + 1 < _MAXIMUM_SENTENCES:
-        neighbours = [index for index in (first - 1, last + 1) if 0 <= index < len(sentences)]
-        if not neighbours:
-            break
-        nearest = max(neighbours, key=lambda index: len(held[index] - found))
-        if len(held[nearest] - found) < _MINIMUM_GAIN * len(wanted):
-            break
-        found |= held[nearest]
-        first, last = min(first, nearest), max(last, nearest)
-    return sentences[first][0], sentences[last][1]
+    return Checked(text, citations, tuple(verdicts) or tried)
 
 
 def _claims(text: str, marks: Sequence[Mark]) -> list[tuple[str, list[Mark]]]:
@@ -148,7 +82,7 @@ def _claims(text: str, marks: Sequence[Mark]) -> list[tuple[str, list[Mark]]]:
         if all(mark.passage != other.passage for other in group):
             group.append(mark)
     bare = "".join([*pieces, text[at:]])
-    spans = _undivided(bare, groups.keys()) or [(0, len(bare))]
+    spans = undivided(bare, groups.keys()) or [(0, len(bare))]
     # A mark belongs to the last sentence that begins before it: it follows the text that it is for.
     owners = [max((index for index, (start, _) in enumerate(spans) if start < offset), default=0) for offset in groups]
     offsets = list(groups)
@@ -161,52 +95,6 @@ def _claims(text: str, marks: Sequence[Mark]) -> list[tuple[str, list[Mark]]]:
             end = offset
         claims.append((bare[start:end], groups[offset]))
     return claims
-
-
-def _undivided(bare: str, marked: Iterable[int]) -> list[tuple[int, int]]:
-    """Return the sentences of a text; one that a semicolon divides stays whole unless a mark stands between."""
-    marks = sorted(marked)
-    joined: list[tuple[int, int]] = []
-    for start, end in sentence_spans(bare):
-        if joined and bare[joined[-1][1] - 1] in "；;" and not any(joined[-1][1] <= mark <= start for mark in marks):
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return joined
-
-
-def _attach(text: str, passages: Sequence[Passage], place_of: PlaceOf) -> Checked:
-    """Write marks into a text that has none, after each sentence that some passage clearly bears out."""
-    rewriter = MarkRewriter(len(passages), SpanNumbers(passages).number_of)
-    written, at = [], 0
-    verdicts: list[Verdict] = []
-    for start, end in sentence_spans(text):
-        claim = text[start:end]
-        best, verdict = _best_passage(claim, passages)
-        verdicts.append(verdict)
-        written.append(rewriter.feed(text[at:end] + (f"[{best.n}]" if best else "")))
-        at = end
-    written.append(rewriter.feed(text[at:]) + rewriter.close())
-    if not rewriter.marks:
-        return Checked(text, (), tuple(verdicts))
-    return check("".join(written), rewriter.marks, passages, place_of)
-
-
-def _best_passage(claim: str, passages: Sequence[Passage]) -> tuple[Passage | None, Verdict]:
-    """Return the passage that clearly bears out a claim, if any, and the verdict on the claim."""
-    best: Passage | None = None
-    most = ATTACH_OVERLAP
-    verdict: Verdict = "unsupported"
-    for passage in passages:
-        start, end = locate(claim, passage.hit.text)
-        evidence = passage.hit.text[start:end]
-        support = judge(claim, evidence)
-        share = 1.0 if support.reason == "verbatim" else overlap(claim, evidence)
-        if support.verdict == "supported" and (share > most or (best is None and share >= most)):
-            best, most, verdict = passage, share, "supported"
-        elif support.verdict == "unverifiable" and best is None:
-            verdict = "unverifiable"
-    return best, verdict
 
 
 def _hull(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:

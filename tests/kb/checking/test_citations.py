@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexes.records import Document, Heading, Page
-from kb.checking.citations import Checked, SpanNumbers, check, locate
+from kb.checking.citations import Checked, check
 from kb.checking.marks import MarkRewriter
+from kb.checking.quoting import SpanNumbers, locate
 from kb.records import Passage, Place
 from tests.kb.passages import hit_of, passages_of
 
@@ -52,6 +53,14 @@ def test_marks_are_attached_where_the_support_is_clear() -> None:
     result = checked("你好！灯塔高21米。", passages_of("村里有一口井。", "岛上的灯塔高21米。"))
     assert result.text == "你好！灯塔高21米。[1]"
     assert [(c.document_id, c.supported) for c in result.citations] == [("d2", True)]
+
+
+def test_attached_marks_change_nothing_else() -> None:
+    """Marks are given behind sentences, never within code, and the text is otherwise to the letter what it was."""
+    generated = "灯塔高21米。 见 `a[1] = 灯塔高21米。b`\n```\n灯塔高21米。\n```\n岛上 [ x ] 有村庄。"
+    result = checked(generated, passages_of("灯塔高21米。岛上有村庄。"))
+    assert result.text.replace("[1]", "") == generated.replace("[1]", "")
+    assert result.text.startswith("灯塔高21米。[1] 见 `a[1] = 灯塔高21米。b`\n```\n灯塔高21米。\n```\n")
 
 
 def test_without_marks_and_support_it_is_refuted() -> None:

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kb.answer import Answerer
-from kb.checking.citations import SpanNumbers, check
+from kb.checking.citations import check
 from kb.checking.marks import MarkRewriter
 from kb.checking.numbers import missing_number, numbers_in
+from kb.checking.quoting import SpanNumbers
 from kb.checking.support import judge
 from kb.records import Place, Question
 from kb.refusal import refusal_text
