@@ -2,38 +2,39 @@
 
 Weights are random and of the true shape: speed does not depend on the values. On the CPU, beside plain `generate` of
 transformers: prompt lookup on a forced answer that copies 60 % of its tokens in spans of a sentence; the time to the
-first token of a second question that shares instructions or passages with the first; and the queue. Times are seconds
-of processor time of one thread (`cpu_s`), so that other work on the machine disturbs them little; those of the queue
-are of the clock. Where there is a CUDA device, `benchmarks.engine_gpu` adds its part.
+first token of a second question that shares instructions or passages with the first, for prompts of chosen sizes and
+for the product's own; and the queue. Times are seconds of processor time of one thread (`cpu_s`), so that other work on
+the machine disturbs them little; those of the queue are of the clock. Where there is a CUDA device,
+`benchmarks.engine_gpu` adds its part. What is found is written as it goes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import random
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from transformers import LogitsProcessorList
 from transformers.generation.streamers import BaseStreamer
 
+from benchmarks.engine_results import RESULTS, Results
+from benchmarks.product_prompt import Encode, product_prompts, real_encoder, stand_in_encoder
 from benchmarks.random_qwen import ForcedModel, Forcing, Script, make_model, make_script
 from kb.engines.base import GenerationOptions
 from kb.engines.qwen.local_model import LocalModel
 from kb.engines.qwen.queue import OneAtATime
 from kb.engines.qwen.requests import Request
 
-_RESULTS = Path(__file__).parent / "results" / "engine.json"
 _SPAN = 24
 _COPIED = 0.6
+# Passages that are shown to the engine by default (retrieval.top_k).
+_PASSAGES = 8
 
 
 class Clock(BaseStreamer):  # type: ignore[misc]  # transformers is not followed by mypy
@@ -107,33 +108,39 @@ def lookup_table(model: Any, prompt_tokens: int, answer_tokens: int) -> dict[str
 
 
 def reuse_table(model: Any, instructions: int, passages: int, question: int) -> dict[str, dict[str, float]]:
-    """Return the time to the first token of a first question and of three kinds of second ones, and the gains."""
+    """Return the rows of `reuse_rows` for prompts of random tokens, so many in each part."""
     chance = random.Random(1)
 
     def tokens(count: int) -> list[int]:
         return chance.choices(range(10, model.config.vocab_size - 10), k=count)
+
+    fixed, found = tokens(instructions), tokens(passages)
+    return reuse_rows(model, {
+        "instructions and a short question": (fixed + tokens(question), fixed + tokens(question)),
+        "instructions, other passages": (fixed + found + tokens(question), fixed + tokens(passages) + tokens(question)),
+        "a follow-up on the same passages": (fixed + found + tokens(question), fixed + found + tokens(question)),
+    })  # fmt: skip
+
+
+def reuse_rows(model: Any, cases: dict[str, tuple[list[int], list[int]]]) -> dict[str, dict[str, float]]:
+    """Return the time to the first token of a first question and of a second one, and the gain, for each case."""
 
     def first_token(local: LocalModel, prompt: list[int]) -> float:
         clock = Clock()
         local.generate(prompt, GenerationOptions(1, temperature=0.0, repetition_penalty=1.0), clock.put, lambda: False)
         return clock.first
 
-    fixed, found = tokens(instructions), tokens(passages)
-    cases = {
-        "instructions and a short question": (fixed + tokens(question), fixed + tokens(question)),
-        "instructions, other passages": (fixed + found + tokens(question), fixed + tokens(passages) + tokens(question)),
-        "a follow-up on the same passages": (fixed + found + tokens(question), fixed + found + tokens(question)),
-    }
-    table = {}
+    rows = {}
     for name, (before, after) in cases.items():
         local = LocalModel(model, slots=2)
         first, second = first_token(local, before), first_token(local, after)
-        shared = sum(1 for left, right in zip(before, after, strict=True) if left == right)
-        table[name] = {
+        pairs = zip(before, after, strict=False)
+        shared = next((place for place, (left, right) in enumerate(pairs) if left != right), len(after))
+        rows[name] = {
             "prompt_tokens": len(after), "shared_tokens": shared, "first_cpu_s": round(first, 2),
             "second_cpu_s": round(second, 2), "gain": round(first / second, 2),
         }  # fmt: skip
-    return table
+    return rows
 
 
 def queue_table(model: Any, requests: int, prompt_tokens: int, answer_tokens: int) -> dict[str, Any]:
@@ -165,34 +172,32 @@ def queue_table(model: Any, requests: int, prompt_tokens: int, answer_tokens: in
     }
 
 
-def measure(shape: str, dtype: torch.dtype, scale: float = 1.0) -> dict[str, Any]:
-    """Run the part for the CPU; `scale` shrinks prompts and answers."""
+def measure(
+    shape: str, dtype: torch.dtype, keep: Callable[[dict[str, Any]], None], scale: float, encode: Encode | None
+) -> None:
+    """Run the part for the CPU and `keep` what is found; `scale` shrinks prompts and answers.
+
+    `encode` makes tokens of the product's prompt; without one a stand-in does.
+    """
 
     def size(tokens: int) -> int:
         return max(_SPAN + 8, round(tokens * scale))
 
     model = make_model(shape, torch.device("cpu"), dtype)
-    return {
-        "shape": shape,
-        "dtype": str(dtype).removeprefix("torch."),
-        "prompt_lookup": lookup_table(model, size(400), size(160)),
-        "prefix_reuse": reuse_table(model, size(400), size(600), size(40)),
-        "queue": queue_table(model, 4, size(64), 8),
+    prompts = product_prompts(encode or stand_in_encoder(model.config.vocab_size), max(1, round(_PASSAGES * scale)))
+    found: dict[str, Any] = {"shape": shape, "dtype": str(dtype).removeprefix("torch.")}
+    tables: dict[str, Callable[[], dict[str, Any]]] = {
+        "prompt_lookup": lambda: lookup_table(model, size(400), size(160)),
+        "prefix_reuse": lambda: reuse_table(model, size(400), size(600), size(40)),
+        "prefix_reuse_product_prompt": lambda: {
+            "tokens": "the model's" if encode else "a stand-in's, about as many as Qwen's",
+            **reuse_rows(model, prompts),
+        },
+        "queue": lambda: queue_table(model, 4, size(64), 8),
     }
-
-
-def environment() -> dict[str, Any]:
-    """Return what figures depend on."""
-    return {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load_1m": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-        "date": time.strftime("%Y-%m-%d"),
-    }
+    for name, table in tables.items():
+        found[name] = table()
+        keep(found)
 
 
 def say(line: str) -> None:
@@ -206,23 +211,24 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--shape", default="qwen2.5-0.5b")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full prompts and answers")
+    parser.add_argument("--tokenizer", type=Path, help="directory of a Qwen model whose tokens prompts are counted in")
     parser.add_argument("--skip-cpu", action="store_true")
-    parser.add_argument("--write", action="store_true", help=f"replace {_RESULTS.name}")
+    parser.add_argument("--write", action="store_true", help=f"replace this part of {RESULTS.name}")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(chosen.threads)
-    result: dict[str, Any] = {"environment": environment()}
-    if not chosen.skip_cpu:
-        result["cpu"] = measure(chosen.shape, torch.float32, chosen.scale)
-    from benchmarks.engine_gpu import measure_gpu
+    results = Results(RESULTS if chosen.write else None)
+    try:
+        if not chosen.skip_cpu:
+            encode = real_encoder(chosen.tokenizer) if chosen.tokenizer else None
+            measure(chosen.shape, torch.float32, lambda found: results.keep("cpu", found), chosen.scale, encode)
+        if torch.cuda.is_available():
+            from benchmarks.engine_gpu import measure_gpu
 
-    if torch.cuda.is_available():
-        result["gpu"] = measure_gpu()
-    else:
-        say("no CUDA device here: the GPU part is skipped")
-    text = json.dumps(result, ensure_ascii=False, indent=1)
-    sys.stdout.write(text + "\n")
-    if chosen.write:
-        _RESULTS.write_text(text + "\n", encoding="utf-8")
+            measure_gpu(lambda found: results.keep("gpu", found))
+        else:
+            say("no CUDA device here: the GPU part is skipped")
+    finally:
+        sys.stdout.write(results.text())
 
 
 if __name__ == "__main__":

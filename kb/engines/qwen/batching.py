@@ -111,11 +111,17 @@ class Batching:
                 self._thread = threading.Thread(target=self._work, name="generate-batches", daemon=True)
                 self._thread.start()
 
-    def close(self) -> None:
-        """End the loop once what runs and waits is answered; safe to call twice."""
+    def close(self, wait: float = 0.0) -> None:
+        """End the loop once what runs and waits is answered; safe to call twice.
+
+        Waits at most `wait` seconds until its memory is free again.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and wait > 0:
+            thread.join(wait)
 
     def _work(self) -> None:
         """Turn by turn: let requests in, give up those whose readers have gone, pass on what came, watch the loop."""

@@ -78,10 +78,9 @@ def place(folder: ModelFolder, options: RunOptions, window: int) -> Placing:
     adapter = _adapter(folder, options)
     element_bytes = None if dtype == "auto" else dtype.itemsize
     half = (element_bytes or stored_bytes(folder.config)) == 2
-    attention = _attention(options.attention, (_cards() if spread else [device]) if on_gpu and half else [])
+    attention = usable_attention(options.attention, (_cards() if spread else [device]) if on_gpu and half else [])
     batched = _batched(options, on_gpu)
-    masks = attention not in FLASH
-    step_tokens = (_STEP_TOKENS_WITH_MASKS if masks else _STEP_TOKENS) if batched else 0
+    step_tokens = tokens_at_once(attention) if batched else 0
     if options.cache_dtype != "auto":
         require_backend(options.cache_dtype)
     plan = plan_memory(
@@ -95,7 +94,7 @@ def place(folder: ModelFolder, options: RunOptions, window: int) -> Placing:
         element_bytes=element_bytes,
         cache_bits=CACHE_BITS.get(options.cache_dtype),
         step_tokens=step_tokens,
-        masks=masks,
+        masks=attention not in FLASH,
         page=page_tokens(attention) if batched else 1,
         small_float_bytes=converted_bytes(folder, on_gpu),
     )
@@ -136,7 +135,12 @@ def page_tokens(attention: str) -> int:
     return _FLASH_PAGE if attention in FLASH else _PAGE
 
 
-def _attention(attention: str, cards: list[torch.device]) -> str:
+def tokens_at_once(attention: str) -> int:
+    """Return how many tokens of prompts one step reads in batches, at most."""
+    return _STEP_TOKENS if attention in FLASH else _STEP_TOKENS_WITH_MASKS
+
+
+def usable_attention(attention: str, cards: list[torch.device]) -> str:
     """Return the implementation: flash attention where it is installed and can be used, else that of torch.
 
     `cards` are those that a model of 16-bit numbers goes to; none where it goes elsewhere or has others.

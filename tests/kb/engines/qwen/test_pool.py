@@ -52,7 +52,7 @@ def test_what_fits_by_the_plan_fits(
     from transformers.generation.continuous_batching.distributed import DistributedHelper
 
     from kb.engines.qwen.paged import batching_settings
-    from kb.engines.qwen.placing import _STEP_TOKENS, _STEP_TOKENS_WITH_MASKS, FLASH, page_tokens
+    from kb.engines.qwen.placing import FLASH, page_tokens, tokens_at_once
 
     weights, (hidden, intermediate, layers, heads, kept, vocabulary) = SHAPES[shape]
     config = Qwen2Config(
@@ -62,7 +62,7 @@ def test_what_fits_by_the_plan_fits(
     config._attn_implementation = attention
     folder = described(tmp_path / shape, weights, config.to_dict())
     masks = attention not in FLASH
-    step_tokens = _STEP_TOKENS_WITH_MASKS if masks else _STEP_TOKENS
+    step_tokens = tokens_at_once(attention)
     helper = DistributedHelper(device_mesh=None, cpu_group_timeout=None, tp_plan={})
     made = 0
     for free in CARDS.values():
