@@ -26,6 +26,11 @@ class GenerationOptions:
     stop: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """What an engine yielded so far turned out to be the model's thought: the answer begins after this."""
+
+
 class Engine(Protocol):
     """One way of answering. `kb/answer.py` does not know which one is behind it."""
 
@@ -48,8 +53,10 @@ class Engine(Protocol):
         """Return the number of prompt tokens of `messages`, chat template included."""
         ...
 
-    def stream(self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event) -> Iterator[str | Usage]:
-        """Yield pieces of text, and at the end, where known, one `Usage`.
+    def stream(
+        self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event
+    ) -> Iterator[str | Usage | Restart]:
+        """Yield pieces of text, and at the end, where known, one `Usage`; a `Restart` takes back the text before it.
 
         Ends early and without an error soon after `cancel` is set. Raises `EngineUnavailableError` where the model
         cannot be loaded or reached.
