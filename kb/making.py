@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from indexes.embedding import Embedder
+    from indexes.models.listening import DownloadListener
     from indexes.rerankers.base import Reranking
     from indexes.search import Searcher
     from ingest.jobs import JobDefinition
@@ -37,8 +38,10 @@ _MOST_WORKERS = 8
 _MEBIBYTE = 1 << 20
 
 
-def make_embedder(embedding: EmbeddingSettings, models: ModelSettings) -> Embedder:
-    """Return the configured embedder; its model is loaded when it is first used."""
+def make_embedder(
+    embedding: EmbeddingSettings, models: ModelSettings, on_download: DownloadListener | None = None
+) -> Embedder:
+    """Return the configured embedder; its model is loaded when it is first used, `on_download` told where it comes."""
     if embedding.name == "hash":
         from indexes.embedders.hash import HashEmbedder
 
@@ -63,11 +66,15 @@ def make_embedder(embedding: EmbeddingSettings, models: ModelSettings) -> Embedd
         offline=models.offline,
         models_folder=_folder(models),
         runtime=embedding.runtime,
+        on_download=on_download,
     )
 
 
 def make_reranking(
-    retrieval: RetrievalSettings, embedding: EmbeddingSettings, models: ModelSettings
+    retrieval: RetrievalSettings,
+    embedding: EmbeddingSettings,
+    models: ModelSettings,
+    on_download: DownloadListener | None = None,
 ) -> Reranking | None:
     """Return the configured reranker and how it is used, or None; its model is loaded when it is first used."""
     if retrieval.reranker == "none":
@@ -80,6 +87,7 @@ def make_reranking(
         device=None if embedding.device == "auto" else embedding.device,
         offline=models.offline,
         models_folder=_folder(models),
+        on_download=on_download,
     )
     return Reranking(reranker, retrieval.reranker_candidates, retrieval.reranker_weight)
 
@@ -97,7 +105,9 @@ def make_searcher(embedder: Embedder, reranking: Reranking | None) -> Searcher:
     return Searcher(embedder, options, reranking)
 
 
-def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Engine:
+def make_engine(
+    name: str, engine: EngineSettings, models: ModelSettings, on_download: DownloadListener | None = None
+) -> Engine:
     """Return the engine `name` with the configured model or address; raise UsageError for an unknown name.
 
     A request may name another engine than the configured one. Where its settings are missing it is unavailable
@@ -112,7 +122,13 @@ def make_engine(name: str, engine: EngineSettings, models: ModelSettings) -> Eng
             raise EngineUnavailableError("the engine 'qwen' needs engine.model: a name or a directory")
         from kb.engines.qwen.engine import QwenEngine
 
-        return QwenEngine(engine.model, make_run_options(engine), offline=models.offline, models_folder=_folder(models))
+        return QwenEngine(
+            engine.model,
+            make_run_options(engine),
+            offline=models.offline,
+            models_folder=_folder(models),
+            on_download=on_download,
+        )
     if name == "openai":
         servers = server_addresses(engine)
         if not servers:

@@ -24,6 +24,7 @@ from kb.making import (
 
 if TYPE_CHECKING:
     from indexes.embedding import Embedder
+    from indexes.models.listening import DownloadListener
     from indexes.records import EmbeddingIdentity, SplitterIdentity
     from indexes.rerankers.base import Reranking
     from indexes.search import Searcher
@@ -44,10 +45,14 @@ _DATABASE = "kb.sqlite"
 
 
 class Application:
-    """All parts of one process, shared between its threads. Close it when done."""
+    """All parts of one process, shared between its threads. Close it when done.
 
-    def __init__(self, settings: Settings) -> None:
+    `on_download` is told of models that are downloaded, where the settings allow it; without one the log is.
+    """
+
+    def __init__(self, settings: Settings, on_download: DownloadListener | None = None) -> None:
         self.settings = settings
+        self._on_download = on_download
         self._lock = threading.RLock()
         self._stores: dict[tuple[str, str], Store] = {}
         # Kept, because a searcher keeps what it has read of the index.
@@ -172,14 +177,16 @@ class Application:
         chosen = name or self.settings.engine.name
         with self._lock:
             if chosen not in self._engines:
-                self._engines[chosen] = make_engine(chosen, self.settings.engine, self.settings.models)
+                self._engines[chosen] = make_engine(
+                    chosen, self.settings.engine, self.settings.models, self._on_download
+                )
             return self._engines[chosen]
 
     def embedder(self) -> Embedder:
         """Return the configured embedder."""
         with self._lock:
             if self._embedder is None:
-                self._embedder = make_embedder(self.settings.embedding, self.settings.models)
+                self._embedder = make_embedder(self.settings.embedding, self.settings.models, self._on_download)
             return self._embedder
 
     def splitter(self) -> Splitting:
@@ -225,7 +232,9 @@ class Application:
         with self._lock:
             if self._reranking is None:
                 settings = self.settings
-                self._reranking = make_reranking(settings.retrieval, settings.embedding, settings.models)
+                self._reranking = make_reranking(
+                    settings.retrieval, settings.embedding, settings.models, self._on_download
+                )
             return self._reranking
 
     def _store_to_ask(self, name: str) -> Store:

@@ -22,6 +22,8 @@ from indexes.records import EmbeddingIdentity
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from indexes.models.listening import DownloadListener
+
 
 class BgeEmbedder:
     """Embeds with a bge model. Nothing is read before it is needed, and the weights not before the first embedding.
@@ -40,8 +42,11 @@ class BgeEmbedder:
         offline: bool = True,
         models_folder: Path | None = None,
         runtime: RuntimeSetting = "auto",
+        on_download: DownloadListener | None = None,
     ) -> None:
         """`model` is a name on the hubs or a directory; `device` None chooses; `batch_size` texts a pass on a GPU.
+
+        Only with `offline` False is a missing model downloaded; `on_download` is told of it, or else the log.
 
         `runtime` is described at `bge_choice.choose_runtime`; what it prepares is kept under `models_folder`. Raises
         ConfigurationError where it contradicts `device`.
@@ -53,6 +58,7 @@ class BgeEmbedder:
         self._batch_size = batch_size
         self._offline = offline
         self._models_folder = models_folder
+        self._on_download = on_download
         self._lock = threading.Lock()
         self._setting = runtime
         self._loaded: Runtime | None = None
@@ -124,6 +130,7 @@ class BgeEmbedder:
             self._offline,
             revision=self._revision,
             models_folder=self._models_folder,
+            on_download=self._on_download,
         )
         return BgeDirectory.read(path, self._name)
 

@@ -21,6 +21,8 @@ from indexes.rerankers.directory import RerankerDirectory
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from indexes.models.listening import DownloadListener
+
 # Pairs in one forward pass: small batches of like lengths waste least on padding; a GPU wants larger ones.
 _CPU_BATCH, _GPU_BATCH = 8, 64
 # Of the model's length at most this share is the question's; the rest is for the passage.
@@ -48,13 +50,23 @@ class BgeReranker:
     """
 
     def __init__(
-        self, model: str, *, device: str | None = None, offline: bool = True, models_folder: Path | None = None
+        self,
+        model: str,
+        *,
+        device: str | None = None,
+        offline: bool = True,
+        models_folder: Path | None = None,
+        on_download: DownloadListener | None = None,
     ) -> None:
-        """`model` is a name on the hubs or a directory; `device` None takes a GPU where there is one."""
+        """`model` is a name on the hubs or a directory; `device` None takes a GPU where there is one.
+
+        Only with `offline` False is a missing model downloaded; `on_download` is told of it, or else the log.
+        """
         self._model_name = model
         self._device = device
         self._offline = offline
         self._models_folder = models_folder
+        self._on_download = on_download
         self._lock = threading.Lock()
 
     @property
@@ -70,7 +82,9 @@ class BgeReranker:
     @cached_property
     def directory(self) -> RerankerDirectory:
         """What the model's directory says of it. EngineUnavailableError where it is not here or no reranker."""
-        path = resolve_model(self._model_name, "reranker", self._offline, models_folder=self._models_folder)
+        path = resolve_model(
+            self._model_name, "reranker", self._offline, self._models_folder, on_download=self._on_download
+        )
         return RerankerDirectory.read(path)
 
     def scores(self, question: str, passages: Sequence[str]) -> Scores:

@@ -18,6 +18,7 @@ from indexes.errors import ConfigurationError, EngineUnavailableError, KBError
 if TYPE_CHECKING:
     from kb.engines.openai.endpoints import ServerAddress
     from kb.settings import Settings
+    from kb.settings_models import ModelSettings
 
 _LEAST_FREE = 1 << 30
 _BASE = ("faiss", "pypdfium2", "trafilatura", "fastapi", "uvicorn", "apscheduler", "opencc", "langchain_text_splitters")
@@ -104,7 +105,7 @@ def _resolves(subject: str, detail_of: Callable[[Settings], str], settings: Sett
 def _embedder_detail(settings: Settings) -> str:
     from kb.making import make_embedder
 
-    embedder = make_embedder(settings.embedding, settings.models)
+    embedder = make_embedder(settings.embedding, _only_looking(settings))
     identity = embedder.identity
     detail = f"{identity.name}, {identity.model}, {identity.dimension} dimensions, {identity.max_tokens} tokens"
     if identity.name == "hash":
@@ -119,7 +120,7 @@ def _reranker_detail(settings: Settings) -> str:
     from indexes.rerankers.bge import BgeReranker
     from kb.making import make_reranking
 
-    reranking = make_reranking(settings.retrieval, settings.embedding, settings.models)
+    reranking = make_reranking(settings.retrieval, settings.embedding, _only_looking(settings))
     assert reranking is not None
     if isinstance(reranking.reranker, BgeReranker):
         reranking.reranker.require_device()
@@ -133,13 +134,18 @@ def _engine_detail(settings: Settings) -> str:
         from indexes.models.files import resolve_model
 
         folder = Path(settings.models.folder) if settings.models.folder else None
-        place = resolve_model(engine.model, "engine", settings.models.offline, folder)
+        place = resolve_model(engine.model, "engine", offline=True, models_folder=folder)
         return f"qwen, {place}; {_memory(place, settings)}"
     if engine.name == "openai":
         from kb.making import server_addresses
 
         return f"openai at {_servers(server_addresses(engine), engine.ca_file)}"
     return "extractive, needs no model"
+
+
+def _only_looking(settings: Settings) -> ModelSettings:
+    """Return where models are looked for: a check downloads none, also where the use of one may."""
+    return settings.models.model_copy(update={"offline": True})
 
 
 def _servers(addresses: Sequence[ServerAddress], ca_file: str) -> str:

@@ -29,9 +29,10 @@ def settings(config: Path | None, flags: Mapping[str, object] | None = None) -> 
 def application(config: Path | None, flags: Mapping[str, object] | None = None) -> Iterator[Application]:
     """Yield the application, and close it whatever happens."""
     loaded = settings(config, flags)
+    from kb.cli.downloads import ShownDownloads
     from kb.wiring import Application
 
-    opened = Application(loaded)
+    opened = Application(loaded, ShownDownloads())
     try:
         yield opened
     finally:

@@ -20,6 +20,7 @@ from kb.engines.thinking import OPENING
 from kb.records import Message, Prompt, Usage
 
 if TYPE_CHECKING:
+    from indexes.models.listening import DownloadListener
     from kb.engines.qwen.memory import MemoryPlan
 
 MISSING_EXTRA = "the engine 'qwen' needs torch and transformers: pip install 'qwen-kb[local]'"
@@ -29,7 +30,7 @@ class QwenEngine:
     """One model, loaded at its first use; answering in the order of asking.
 
     `model` is a directory or the name of a model on this machine (with `offline=False` also on a hub). Only
-    safetensors are read and no code of the model's is ever run.
+    safetensors are read and no code of the model's is ever run. `on_download` is told of a download, or else the log.
     """
 
     name = "qwen"
@@ -42,11 +43,13 @@ class QwenEngine:
         *,
         offline: bool = True,
         models_folder: Path | None = None,
+        on_download: DownloadListener | None = None,
     ) -> None:
         self._model = model
         self._run = run or RunOptions()
         self._offline = offline
         self._models_folder = models_folder
+        self._on_download = on_download
         self._loading = threading.Lock()
         self._folder: ModelFolder | None = None
         self._template: ChatTemplate | None = None
@@ -156,7 +159,9 @@ class QwenEngine:
         with self._loading:
             if self._folder is None:
                 refuse_gguf(self._model)
-                path = resolve_model(self._model, "engine", self._offline, self._models_folder)
+                path = resolve_model(
+                    self._model, "engine", self._offline, self._models_folder, on_download=self._on_download
+                )
                 self._folder = ModelFolder(path)
             return self._folder
 
