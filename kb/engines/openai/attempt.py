@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 import httpx
 
 from indexes.errors import EngineUnavailableError
-from kb.engines.base import GenerationOptions
+from kb.engines.base import GenerationOptions, Restart
 from kb.engines.openai.deadlines import Deadline, Watch
 from kb.engines.openai.dialect_parts import Part
 from kb.engines.openai.endpoints import Endpoint
@@ -21,6 +22,7 @@ from kb.engines.stopping import StopFilter
 from kb.engines.thinking import ThinkFilter
 from kb.records import Usage
 
+_LOG = logging.getLogger(__name__)
 # What an answer may take: of text far more than any tokenizer puts into a token, and of bytes the JSON around each
 # token besides. A server that sends more does not keep to the bound of the request, or means harm.
 _CHARACTERS_OF_A_TOKEN: Final = 64
@@ -37,7 +39,9 @@ class Attempt:
         self._exchange = exchange
         self._limits = deadline.limits
         self._watch = Watch(deadline)
+        self._options = options
         self._stops = StopFilter(options.stop)
+        self._shown = ThinkFilter(likely=endpoint.thinks_unmarked)
         self._most_characters = _CHARACTERS_OF_A_TOKEN * options.max_new_tokens + _CHARACTERS_BESIDE
         self._most_bytes = _BYTES_OF_A_TOKEN * options.max_new_tokens + _BYTES_BESIDE
         self._begun = False
@@ -52,9 +56,12 @@ class Attempt:
             return None
         return Usage(self.prompt_tokens, self.completion_tokens)
 
-    def read(self, cancel: threading.Event) -> Iterator[str]:
-        """Yield the text that is to be shown. Raises Failure or EngineUnavailableError."""
-        shown, joiner = ThinkFilter(), SurrogateJoiner()
+    def read(self, cancel: threading.Event) -> Iterator[str | Restart]:
+        """Yield the text that is to be shown; a Restart takes back what was. Raises Failure or EngineUnavailableError.
+
+        An answer that is nothing but a thought is a Failure: another server may do better.
+        """
+        joiner, thought, worded = SurrogateJoiner(), False, False
         try:
             for part in self._parts(cancel):
                 if part.text or part.thinking:
@@ -64,7 +71,14 @@ class Attempt:
                 self._count(part)
                 self._most_characters -= len(part.text)
                 self._require_bound(self._most_characters)
-                if text := self._stops.feed(shown.feed(joiner.feed(part.text))):
+                thought = thought or part.thinking
+                shown = self._shown.feed(joiner.feed(part.text))
+                if self._shown.withdrawn:
+                    self._stops, self._shown.withdrawn = StopFilter(self._options.stop), False
+                    worded = False
+                    yield Restart()
+                if text := self._stops.feed(shown):
+                    worded = worded or bool(text.strip())
                     yield text
                 if self._stops.stopped:
                     # Not every server stops where it is told to.
@@ -93,8 +107,32 @@ class Attempt:
             raise EngineUnavailableError(
                 f"{self._endpoint.url}: the connection broke off before the answer was complete"
             )
-        if text := self._stops.feed(shown.feed(joiner.finish()) + shown.finish()) + self._stops.finish():
+        rest = self._shown.feed(joiner.finish()) + self._shown.finish()
+        if text := self._stops.feed(rest) + self._stops.finish():
+            worded = worded or bool(text.strip())
             yield text
+        self._learn(thought or worded)
+        if not worded and (thought or self._shown.thought):
+            raise Failure(
+                EngineUnavailableError(
+                    f"{self._endpoint.url} thought, and came to no answer within engine.max_new_tokens = "
+                    f"{self._options.max_new_tokens}: raise it, or name the kind of server in engine.dialect, so that "
+                    "thinking can be switched off"
+                ),
+                repeat=False,
+                blames=False,
+            )
+
+    def _learn(self, plain: bool) -> None:
+        """Note how this server marks thoughts. `plain`: it has a field for them, or answered without one."""
+        if self._shown.unopened and not self._endpoint.thinks_unmarked:
+            _LOG.warning(
+                "%s shows what its model thinks as part of the answer: start it with the reasoning parser of the model "
+                "(vLLM and SGLang: --reasoning-parser). Its answers are held back until the thought has ended",
+                self._endpoint.url,
+            )
+        if self._shown.unopened or plain:
+            self._endpoint.thinks_unmarked = self._shown.unopened
 
     def _count(self, part: Part) -> None:
         self.prompt_tokens = part.prompt_tokens if part.prompt_tokens is not None else self.prompt_tokens

@@ -49,6 +49,8 @@ class Endpoint:
         self.url = self.dialect.url(address.base_url)
         # Where the server answered only the fewest fields, it is spared the others from then on.
         self.only_fewest_fields = False
+        # Its answers begin with a thought that only its end marks, as far as it was seen.
+        self.thinks_unmarked = False
         self.running = 0
         self.failures = 0
         self.sound_from = 0.0

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from indexes.errors import EngineUnavailableError, UsageError
-from kb.engines.base import GenerationOptions
+from kb.engines.base import GenerationOptions, Restart
 from kb.engines.openai.attempt import Attempt
 from kb.engines.openai.context_guard import ContextGuard
 from kb.engines.openai.deadlines import Deadline, Limits
@@ -64,7 +64,9 @@ class OpenAIEngine:
         """Return an estimate that the server's own count will hardly exceed (see `estimate_tokens`)."""
         return estimate_tokens(messages)
 
-    def stream(self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event) -> Iterator[str | Usage]:
+    def stream(
+        self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event
+    ) -> Iterator[str | Usage | Restart]:
         """Yield pieces of the answer without any `<think>` block, and its `Usage` where the server tells it.
 
         Each server is asked once, and those that were busy or could not be reached twice more with pauses, as long as
@@ -130,7 +132,7 @@ class OpenAIEngine:
         options: GenerationOptions,
         deadline: Deadline,
         cancel: threading.Event,
-    ) -> Iterator[str | Usage]:
+    ) -> Iterator[str | Usage | Restart]:
         fit = self._guards[endpoint].before(prompt.messages, options.max_new_tokens, deadline)
         options = replace(options, max_new_tokens=min(options.max_new_tokens, fit.room))
         model = self._guards[endpoint].served_model(deadline)
@@ -161,7 +163,7 @@ class OpenAIEngine:
         options: GenerationOptions,
         deadline: Deadline,
         cancel: threading.Event,
-    ) -> Generator[str, None, Attempt]:
+    ) -> Generator[str | Restart, None, Attempt]:
         headers = {"content-type": "application/json", "accept": "text/event-stream", "accept-encoding": "identity"}
         if endpoint.api_key:
             headers["authorization"] = f"Bearer {endpoint.api_key}"
