@@ -10,29 +10,48 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Answer text, token counts, and whether the answer ends here; `thinking`: text that is not to be shown came."""
+    """Answer text and token counts. `thinking`: text that is not to be shown came.
+
+    `finish` is why the answer ends here, in the server's word, "" where it goes on; `tells_finish`: the server has such
+    a word in each message, so that an answer without one at its end is not whole. `strange`: this is no message of
+    a chat.
+    """
 
     text: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    done: bool = False
+    finish: str = ""
     thinking: bool = False
+    tells_finish: bool = False
+    strange: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the answer ends here."""
+        return bool(self.finish)
 
 
 def openai_part(value: Mapping[str, Any]) -> Part:
-    """Read a chunk of a chat completion, or a whole one. Reasoning in a field of its own is not shown."""
+    """Read a chunk of a chat completion, or a whole one. Reasoning in a field of its own is not shown.
+
+    Text may be a list of parts. Only the first of several answers counts, whichever chunk the others come in.
+    """
     usage = value.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     choices = value.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    if choice.get("index") not in (None, 0):
+        choice = {}
     said = choice.get("delta") or choice.get("message") or {}
     said = said if isinstance(said, dict) else {}
     return Part(
         _text(said.get("content")),
         _count(counts.get("prompt_tokens")),
         _count(counts.get("completion_tokens")),
-        choice.get("finish_reason") is not None,
+        _finish(choice.get("finish_reason")),
         bool(_text(said.get("reasoning_content")) or _text(said.get("reasoning"))),
+        "finish_reason" in choice,
+        "choices" not in value and not counts,
     )
 
 
@@ -44,7 +63,7 @@ def ollama_part(value: Mapping[str, Any]) -> Part:
         _text(said.get("content")),
         _count(value.get("prompt_eval_count")),
         _count(value.get("eval_count")),
-        value.get("done") is True,
+        (_finish(value.get("done_reason")) or "stop") if value.get("done") is True else "",
         bool(_text(said.get("thinking"))),
     )
 
@@ -60,7 +79,8 @@ def tgi_part(value: Mapping[str, Any]) -> Part:
         text.partition("<|im_end|>")[0],
         _count(counts.get("input_length")),
         _count(counts.get("generated_tokens")),
-        value.get("generated_text") is not None or isinstance(details, dict),
+        _finish(counts.get("finish_reason"))
+        or ("stop" if value.get("generated_text") is not None or isinstance(details, dict) else ""),
     )
 
 
@@ -71,11 +91,23 @@ def error_text(value: Mapping[str, Any]) -> str:
     for found in (error.get("message") if isinstance(error, dict) else error, value.get("detail"), stated):
         if found:
             return " ".join((found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)).split())[:300]
+    # FastChat's model workers put their trouble into the place of the answer.
+    if value.get("error_code") and isinstance(value.get("text"), str):
+        return " ".join(value["text"].split())[:300] or f"error_code {value['error_code']}"
     return json.dumps(error)[:300] if error else ""
 
 
 def _text(value: object) -> str:
+    if isinstance(value, list):
+        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
     return value if isinstance(value, str) else ""
+
+
+def _finish(value: object) -> str:
+    """Return the reason; some servers write "" or "null" as long as there is none."""
+    if isinstance(value, str):
+        return "" if value == "null" else value
+    return "" if value is None else "stop"
 
 
 def _count(value: object) -> int | None:
