@@ -25,6 +25,7 @@ class MemoryPlan:
     `numbers_per_token` are the keys and values of one token over all layers, `element` the bytes of one number, and
     `cache_bits` 8 or 4 where the cache is quantised. `working_per_token` is what continuous batching reads out of the
     cache at once. Everything a token is counted for every slot, for its window in whole pages of `page` tokens.
+    `note` is what else is worth knowing where the sum is shown.
     """
 
     device: str
@@ -38,6 +39,7 @@ class MemoryPlan:
     cache_bits: int | None = None
     working_per_token: int = 0
     page: int = 1
+    note: str = ""
 
     @property
     def tokens(self) -> int:
@@ -66,11 +68,12 @@ class MemoryPlan:
         return self.needed <= self.free
 
     def line(self) -> str:
-        """Return the arithmetic in one line."""
+        """Return the arithmetic in one line, and the note."""
+        note = f"; {self.note}" if self.note else ""
         return (
             f"weights {_size(self.weights)} + {self.slots} slots x {self.tokens} tokens x "
             f"{self.per_token / 1024:.4g} KiB = {_size(self.cache)} + reserve {_size(self.reserve)} = "
-            f"{_size(self.needed)}, of {_size(self.free)} free on {self.device}"
+            f"{_size(self.needed)}, of {_size(self.free)} free on {self.device}{note}"
         )
 
     def with_slots_that_fit(self, most: int) -> MemoryPlan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -31,6 +31,7 @@ _FLASH_PAGE: Final = 256
 _PAGE: Final = 16
 # The oldest cards that flash-attn has kernels for (Ampere).
 _FLASH_CAPABILITY: Final = (8, 0)
+_WITHOUT_FLASH: Final = "without flash attention steps are neither CUDA graphs nor overlap (docs/local-engine.md)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ def place(folder: ModelFolder, options: RunOptions, window: int) -> Placing:
         page=page_tokens(attention) if batched else 1,
         small_float_bytes=converted_bytes(folder, on_gpu),
     )
+    if batched and on_gpu and attention not in FLASH:
+        plan = replace(plan, note=_WITHOUT_FLASH)
     return Placing(
         device, dtype, attention, plan, adapter, step_tokens, spread, options.yarn_factor, options.cache_dtype
     )

@@ -107,6 +107,9 @@ def test_flash_attention_where_it_is(folder: Path) -> None:
     assert flash.plan.per_token < masked.plan.per_token
     assert (flash.plan.page, masked.plan.page) == (256, 16)
     assert flash.plan.slots == 32
+    assert "flash" not in flash.plan.line()
+    assert masked.plan.line().endswith("(docs/local-engine.md)")
+    assert "flash" not in placed(folder, dtype="bfloat16", attention="sdpa", batching="off").plan.line()
 
 
 @pytest.mark.usefixtures("card")
