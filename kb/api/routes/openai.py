@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -19,7 +19,10 @@ from kb.api.streaming import EventStream
 from kb.api.strict_json import StrictJsonRoute
 from kb.payloads import citation_payload
 from kb.question import check_question
-from kb.records import Answer, DeltaEvent, DoneEvent, Message, Question
+from kb.records import Answer, DoneEvent, Message, Question
+
+# Characters of a streamed chunk.
+_PIECE: Final = 64
 
 router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["OpenAI-compatible"])
 
@@ -39,7 +42,8 @@ async def chat_completions(body: ChatRequest, service: ServiceDependency, reques
     """Answer the last user message from the documents; earlier messages are its history.
 
     `message.citations` holds the citations. Sampling parameters and system messages have no effect: what an answer may
-    rest on is not the caller's to change.
+    rest on is not the caller's to change. A stream waits, with comments that keep it open, until the answer is checked:
+    clients of this form cannot take back what they were sent.
     """
     question = _question(body)
     envelope = _Envelope(request_id_of(request.scope), body.model)
@@ -86,12 +90,14 @@ class _Envelope:
 
 
 async def _chunks(service: Service, asked: Asked, envelope: _Envelope, with_usage: bool) -> AsyncIterator[bytes]:
+    """Yield the checked answer in pieces; what comes before the check is not shown, since it may be withdrawn."""
     try:
         yield _data(envelope.chunk({"role": "assistant", "content": ""}))
         async for event in events_of(service, asked):
-            if isinstance(event, DeltaEvent):
-                yield _data(envelope.chunk({"content": event.text}))
-            elif isinstance(event, DoneEvent):
+            if isinstance(event, DoneEvent):
+                text = event.answer.answer
+                for at in range(0, len(text), _PIECE):
+                    yield _data(envelope.chunk({"content": text[at : at + _PIECE]}))
                 yield _data(envelope.chunk(_extras(event.answer), "stop"))
                 if with_usage:
                     yield _data(envelope.usage_chunk(event.answer))

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.kb.api.serving import ENGLISH, UNANSWERABLE, RunningService, check_error
+from kb.refusal import refusal_text
+from tests.fakes.engines import ScriptedEngine
+from tests.fakes.slow_engine import SlowEngine
+from tests.kb.api.serving import CHINESE, ENGLISH, UNANSWERABLE, RunningService, check_error
 
 PATH = "/v1/chat/completions"
 
@@ -67,6 +73,49 @@ def test_stream_is_chunks_ending_in_done(served: RunningService) -> None:
     assert deltas[0]["role"] == "assistant" and deltas[-1]["citations"] == plain["citations"]
     assert chunks[-1]["choices"] == [] and "usage" in chunks[-1]
     assert [chunk["choices"][0]["finish_reason"] for chunk in chunks if chunk["choices"]][-1] == "stop"
+
+
+def streamed(running: RunningService, question: str) -> tuple[str, dict[str, Any], list[str]]:
+    """Return the text of all chunks, the last choice, and the comments."""
+    with running.client.stream("POST", PATH, json=chat(question, stream=True)) as response:
+        lines = [line for line in response.iter_lines() if line]
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+    choices = [chunk["choices"][0] for chunk in chunks]
+    text = "".join(choice["delta"].get("content", "") for choice in choices)
+    return text, choices[-1], [line for line in lines if line.startswith(":")]
+
+
+def test_a_stream_shows_nothing_that_the_check_withdraws(
+    serve_home: Callable[..., RunningService], filled_home: Path
+) -> None:
+    """An invented sentence is refused in a stream as it is without one, and is never sent."""
+    engine = ScriptedEngine("带薪年假为九十九天，由公司安排。[1]")
+    running = serve_home(filled_home, engine=engine)
+    plain = running.client.post(PATH, json=chat(CHINESE)).json()["choices"][0]["message"]
+    text, last, _ = streamed(running, CHINESE)
+    assert plain["status"] == last["delta"]["status"] == "refused"
+    assert text == plain["content"] == refusal_text("zh")
+    assert last["finish_reason"] == "stop"
+
+
+def test_a_stream_has_the_marks_that_the_check_adds(
+    serve_home: Callable[..., RunningService], filled_home: Path
+) -> None:
+    """An answer that the model wrote without marks is streamed with those that it was given."""
+    running = serve_home(filled_home, engine=ScriptedEngine("员工每年享有十五天带薪年假。"))
+    text, last, _ = streamed(running, CHINESE)
+    assert text == "员工每年享有十五天带薪年假。[1]"
+    assert [citation["n"] for citation in last["delta"]["citations"]] == [1]
+
+
+def test_a_stream_that_waits_for_its_check_is_kept_open(
+    serve_home: Callable[..., RunningService], filled_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the answer is made comments go out, and of the answer nothing."""
+    monkeypatch.setattr("kb.api.streaming._ALIVE_SECONDS", 0.05)
+    running = serve_home(filled_home, engine=SlowEngine(seconds=0.5, pieces=2))
+    text, _, comments = streamed(running, CHINESE)
+    assert text and comments
 
 
 @pytest.mark.parametrize(
