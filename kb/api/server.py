@@ -179,3 +179,5 @@ def _set_up_logging() -> None:
         access.propagate = False
     if not logging.getLogger().handlers:
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        # What a model takes is told before it is loaded.
+        logging.getLogger("kb.engines.qwen.loading").setLevel(logging.INFO)

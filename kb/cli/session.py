@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kb.cli import output
+
+LOADING_LOG: Final = "kb.engines.qwen.loading"
+"""Where the memory of a model is worked out and its loading is told, at level INFO."""
 
 if TYPE_CHECKING:
     from kb.settings import Settings
@@ -32,8 +36,24 @@ def application(config: Path | None, flags: Mapping[str, object] | None = None) 
     from kb.cli.downloads import ShownDownloads
     from kb.wiring import Application
 
+    _show_loading()
     opened = Application(loaded, ShownDownloads())
     try:
         yield opened
     finally:
         opened.close()
+
+
+class _Notices(logging.Handler):
+    """Shows records as notices."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        output.notice(record.getMessage())
+
+
+def _show_loading() -> None:
+    """Show on standard error what loading a model of this process takes, unless logging was arranged already."""
+    log = logging.getLogger(LOADING_LOG)
+    if not logging.getLogger().handlers and not log.handlers:
+        log.addHandler(_Notices())
+        log.setLevel(logging.INFO)

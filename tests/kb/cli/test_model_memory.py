@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +29,31 @@ def test_settings_reach_the_engine() -> None:
     )  # fmt: skip
     assert make_run_options(EngineSettings()) == RunOptions()
     assert make_generation_options(settings).stop == ("###",)
+
+
+@pytest.mark.models
+def test_asking_shows_the_arithmetic_before_loading(tmp_path: Path, kb_home: Path) -> None:
+    """The first question to a model of this process says on standard error what it takes, before its answer."""
+    pytest.importorskip("torch")
+    folder = make_tiny_qwen(tmp_path / "qwen-tiny")
+    (tmp_path / "ship.txt").write_text("这艘船的排水量是四万吨。", encoding="utf-8")
+    environment = {
+        **os.environ, "KB_HOME": str(kb_home), "KB_ENGINE__NAME": "qwen", "KB_ENGINE__MODEL": str(folder),
+        "KB_ENGINE__MAX_NEW_TOKENS": "4",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "kb"]
+    subprocess.run([*command, "ingest", str(tmp_path / "ship.txt")], env=environment, check=True, capture_output=True)
+    asked = subprocess.run(
+        [*command, "ask", "这艘船的排水量是多少？", "--json"],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(asked.stdout)["engine"] == "qwen"
+    told = asked.stderr.splitlines()
+    assert any("2 slots x 2048 tokens x 0.5 KiB" in line for line in told)
+    assert told[-1].startswith("loaded qwen-tiny on cpu")
 
 
 @pytest.mark.models
