@@ -30,9 +30,9 @@ import torch._dynamo
 from benchmarks.engine_results import RESULTS, Results
 from benchmarks.random_qwen import make_model
 from kb.engines.base import GenerationOptions
+from kb.engines.qwen.attention import FLASH, tokens_at_once, usable_attention
 from kb.engines.qwen.batching import Batching
 from kb.engines.qwen.paged import PagedLoop
-from kb.engines.qwen.placing import FLASH, tokens_at_once, usable_attention
 from kb.engines.qwen.requests import Request, Runner
 
 # Bytes a second that a card can read, and operations a second on BF16 matrices: from the makers' data sheets. One

@@ -14,10 +14,10 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 
 from indexes.errors import ConfigurationError, EngineUnavailableError
 from kb.engines.base import GenerationOptions
+from kb.engines.qwen.attention import FLASH, page_tokens
 from kb.engines.qwen.batching import Progress
 from kb.engines.qwen.greedy import BatchedGreedy
 from kb.engines.qwen.penalty import BatchedPenalty
-from kb.engines.qwen.placing import FLASH, page_tokens
 from kb.engines.qwen.scheduler import NAME as SCHEDULER
 
 _STOP_SECONDS: Final = 10.0

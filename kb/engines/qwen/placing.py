@@ -10,6 +10,7 @@ import torch
 from indexes.errors import ConfigurationError
 from indexes.models.devices import require_device, state_fallback
 from kb.engines.qwen.adapter import Adapter
+from kb.engines.qwen.attention import FLASH, page_tokens, tokens_at_once, usable_attention
 from kb.engines.qwen.free_memory import free_memory
 from kb.engines.qwen.memory import MemoryPlan, plan_memory, require_memory
 from kb.engines.qwen.model_folder import ModelFolder
@@ -18,19 +19,10 @@ from kb.engines.qwen.quantised import converted_bytes, quantisation, require_loa
 from kb.engines.qwen.quantised_cache import CACHE_BITS, CacheType, require_backend
 from kb.engines.qwen.sizes import stored_bytes
 
-FLASH: Final = ("flash_attention_2",)
 _DTYPES: Final = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 # Prompts whose cache is kept where one request is answered at a time; requests that are answered together.
 _KEPT: Final = 2
 _TOGETHER: Final = 32
-# Tokens that continuous batching reads in one step. Attention with masks needs this times the whole cache.
-_STEP_TOKENS: Final = 2048
-_STEP_TOKENS_WITH_MASKS: Final = 512
-# Tokens of a page of the cache. The kernels of flash-attn take multiples of 256; the smaller, the more is shared.
-_FLASH_PAGE: Final = 256
-_PAGE: Final = 16
-# The oldest cards that flash-attn has kernels for (Ampere).
-_FLASH_CAPABILITY: Final = (8, 0)
 _WITHOUT_FLASH: Final = "without flash attention steps are neither CUDA graphs nor overlap (docs/local-engine.md)"
 
 
@@ -131,44 +123,6 @@ def _batched(options: RunOptions, on_gpu: bool) -> bool:
     if options.batching == "on" and hinders:
         raise ConfigurationError(f'engine.batching = "on" does not go with {" and ".join(hinders)}')
     return options.batching == "on" or (options.batching == "auto" and on_gpu and not hinders)
-
-
-def page_tokens(attention: str) -> int:
-    """Return how many tokens a page of the cache holds in batches: whole pages are what requests share."""
-    return _FLASH_PAGE if attention in FLASH else _PAGE
-
-
-def tokens_at_once(attention: str) -> int:
-    """Return how many tokens of prompts one step reads in batches, at most."""
-    return _STEP_TOKENS if attention in FLASH else _STEP_TOKENS_WITH_MASKS
-
-
-def usable_attention(attention: str, cards: list[torch.device]) -> str:
-    """Return the implementation: flash attention where it is installed and can be used, else that of torch.
-
-    `cards` are those that a model of 16-bit numbers goes to; none where it goes elsewhere or has others.
-    """
-    usable = bool(cards) and all(_capability(card) >= _FLASH_CAPABILITY for card in cards) and _flash_installed()
-    if attention == "auto":
-        return FLASH[0] if usable else "sdpa"
-    if attention in FLASH and not usable:
-        raise ConfigurationError(
-            f'engine.attention = "{attention}" needs a GPU of compute capability 8.0 or more (Ampere), 16-bit weights '
-            'and the package flash-attn (pip install flash-attn); "sdpa" needs nothing'
-        )
-    return attention
-
-
-def _flash_installed() -> bool:
-    """Ask transformers, which knows old versions and another package of the same module apart."""
-    from transformers.utils import is_flash_attn_2_available
-
-    return bool(is_flash_attn_2_available())
-
-
-def _capability(card: torch.device) -> tuple[int, int]:
-    major, minor = torch.cuda.get_device_capability(card)
-    return major, minor
 
 
 def _cards() -> list[torch.device]:

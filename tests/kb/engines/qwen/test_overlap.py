@@ -118,7 +118,7 @@ def test_the_table_is_written_before_it_is_read(monkeypatch: pytest.MonkeyPatch)
 def test_who_leaves_takes_nobody_along(folder: Path, monkeypatch: pytest.MonkeyPatch, leave: str) -> None:
     """Questions are given up while steps with them are on their way; the one beside them is answered to the end."""
     overlap_steps(monkeypatch)
-    monkeypatch.setattr("kb.engines.qwen.placing._PAGE", 4)
+    monkeypatch.setattr("kb.engines.qwen.attention._PAGE", 4)
     engine, long = make(folder, "on"), replace(GREEDY, max_new_tokens=250)
     expected = ask(make(folder, "off"), "留下", long)
     # Of four lengths, so that some are given up while a page of theirs is being filled.

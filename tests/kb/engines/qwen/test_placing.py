@@ -21,6 +21,7 @@ from tests.tiny_qwen import make_tiny_qwen
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
+attention = pytest.importorskip("kb.engines.qwen.attention")
 placing = pytest.importorskip("kb.engines.qwen.placing")
 pytestmark = pytest.mark.models
 
@@ -94,14 +95,14 @@ def card(monkeypatch: pytest.MonkeyPatch) -> None:
     """A card of the H100's kind with 10 GB, and the package flash-attn."""
     monkeypatch.setattr(placing, "_device", lambda name: torch.device("cuda", 0))
     monkeypatch.setattr(placing, "free_memory", lambda device: 10**10)
-    monkeypatch.setattr(placing, "_capability", lambda device: (9, 0))
-    monkeypatch.setattr(placing, "_flash_installed", lambda: True)
+    monkeypatch.setattr(attention, "_capability", lambda device: (9, 0))
+    monkeypatch.setattr(attention, "_flash_installed", lambda: True)
 
 
 @pytest.mark.usefixtures("card")
 def test_flash_attention_where_it_is(folder: Path) -> None:
     """On a GPU with the package it is the default for 16-bit weights, with longer steps, longer pages and no masks."""
-    flash, masked = (placed(folder, dtype="bfloat16", attention=attention) for attention in ("auto", "sdpa"))
+    flash, masked = (placed(folder, dtype="bfloat16", attention=kind) for kind in ("auto", "sdpa"))
     assert (flash.attention, masked.attention) == ("flash_attention_2", "sdpa")
     assert flash.step_tokens > masked.step_tokens > 0
     assert flash.plan.per_token < masked.plan.per_token
@@ -123,7 +124,7 @@ def test_flash_attention_where_it_cannot_be(folder: Path, tmp_path: Path, monkey
     assert placed(half).attention == "flash_attention_2"
     with pytest.raises(ConfigurationError, match="16-bit weights"):
         placed(folder, attention="flash_attention_2")
-    monkeypatch.setattr(placing, "_capability", lambda device: (7, 5))
+    monkeypatch.setattr(attention, "_capability", lambda device: (7, 5))
     assert placed(half).attention == "sdpa"
     with pytest.raises(ConfigurationError, match=r"compute capability 8\.0"):
         placed(half, attention="flash_attention_2")
@@ -146,7 +147,7 @@ def test_layers_spread_over_all_gpus(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(placing, "_device", lambda name: torch.device("cuda", 0))
     monkeypatch.setattr(placing, "_cards", lambda: [torch.device("cuda", 0), torch.device("cuda", 1)])
     monkeypatch.setattr(placing, "free_memory", lambda device: 3 * 10**9)
-    monkeypatch.setattr(placing, "_capability", lambda device: (7, 5))
+    monkeypatch.setattr(attention, "_capability", lambda device: (7, 5))
     spread = placed(folder, device="all")
     assert spread.device_map == "auto"
     assert spread.plan.free == 6 * 10**9

@@ -51,8 +51,8 @@ def test_what_fits_by_the_plan_fits(
     from transformers.generation.continuous_batching import cache
     from transformers.generation.continuous_batching.distributed import DistributedHelper
 
+    from kb.engines.qwen.attention import FLASH, page_tokens, tokens_at_once
     from kb.engines.qwen.paged import batching_settings
-    from kb.engines.qwen.placing import FLASH, page_tokens, tokens_at_once
 
     weights, (hidden, intermediate, layers, heads, kept, vocabulary) = SHAPES[shape]
     config = Qwen2Config(
