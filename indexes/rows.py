@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from indexes.records import Chunk, Document
+
+if TYPE_CHECKING:
+    from indexes.embedding import Vectors
 
 DocumentStatus = Literal["ready", "failed"]
 
@@ -20,6 +23,28 @@ class StoredChunk:
     title: str
     uri: str
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A passage with its unit vector, float32 of shape (dimension,): at half precision, as search uses it."""
+
+    stored: StoredChunk
+    vector: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDocument:
+    """A document of a version, to read its passages by. `digest` hashes all that is stored of it but the vectors.
+
+    `version_added` is the version that first showed it so; `chunks` is a count.
+    """
+
+    document_id: str
+    state_id: int
+    digest: str
+    version_added: int
+    chunks: int
 
 
 @dataclass(frozen=True, slots=True)

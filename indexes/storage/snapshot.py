@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from indexes.errors import NotFoundError
 from indexes.records import Chunk, Document, EmbeddingIdentity
-from indexes.rows import StoredChunk
-from indexes.storage import ledger
+from indexes.rows import ShownDocument, StoredChunk, StoredPassage
+from indexes.storage import contents, ledger
 from indexes.storage.database import ReaderPool
 from indexes.storage.filters import filter_clause
 from indexes.storage.ledger import SHOWN
@@ -131,6 +131,28 @@ class Snapshot:
         if document is None:
             raise NotFoundError(f"no document {document_id} in version {self.version}")
         return document
+
+    def documents(self, after: str = "", limit: int = 1000) -> list[ShownDocument]:
+        """Return the documents shown, by id, at most `limit` of those behind `after`.
+
+        Raise NotFoundError where the version is no longer kept.
+        """
+        with self._pool.connection() as connection:
+            found = contents.shown_documents(connection, self.version, after, limit) if self.version else []
+        if found is None:
+            raise self._gone()
+        return found
+
+    def passages(self, document: ShownDocument, begin: int, limit: int) -> list[StoredPassage]:
+        """Return passages of a document with their vectors, from the ordinal `begin` on, at most `limit`, in order.
+
+        Raise NotFoundError where the version is no longer kept, DamagedError for a damaged vector.
+        """
+        with self._pool.connection() as connection:
+            found = contents.read_passages(connection, document, begin, limit)
+        if len(found) != max(min(limit, document.chunks - begin), 0):
+            raise self._gone()
+        return found
 
     def _state_of(self, connection: sqlite3.Connection, passage: int | str) -> tuple[int, int] | None:
         if isinstance(passage, int | np.integer):
