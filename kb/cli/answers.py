@@ -31,12 +31,20 @@ def show_stream(events: Iterable[Event]) -> Answer:
             answer = event.answer
             output.line()
             if answer.answer != written:
-                withdrawn = answer.status == "refused"
-                output.notice("withdrawn: its sources do not bear it out" if withdrawn else "with its sources marked:")
+                output.notice(_why_again(answer, written))
                 output.line(answer.answer)
             show_sources(answer)
             return answer
     raise RuntimeError("the answer ended without its last event")
+
+
+def _why_again(answer: Answer, written: str) -> str:
+    """Say why the answer is not what was written as it came."""
+    if answer.status == "refused":
+        return "withdrawn: its sources do not bear it out"
+    if len(answer.answer) < len(written):
+        return "the answer, without what the model thought before it:"
+    return "with its sources marked:"
 
 
 def show_answer(answer: Answer) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from indexes.errors import EngineUnavailableError
-from kb.engines.base import GenerationOptions
+from kb.engines.base import GenerationOptions, Restart
 from kb.records import Message, Prompt, Usage
 
 
@@ -23,7 +23,7 @@ class ScriptedEngine:
 
     def __init__(
         self,
-        script: str | list[str] | Callable[[Prompt], str | list[str]],
+        script: str | Sequence[str | Restart] | Callable[[Prompt], str | Sequence[str | Restart]],
         *,
         window: int = 100_000,
         fail_after: int | None = None,
@@ -39,7 +39,9 @@ class ScriptedEngine:
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return sum(len(message.content) for message in messages)
 
-    def stream(self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event) -> Iterator[str | Usage]:
+    def stream(
+        self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event
+    ) -> Iterator[str | Usage | Restart]:
         self.prompts.append(prompt)
         said = self.script(prompt) if callable(self.script) else self.script
         pieces = [said[at : at + 3] for at in range(0, len(said), 3)] if isinstance(said, str) else said

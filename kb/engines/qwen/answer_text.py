@@ -16,16 +16,30 @@ class AnswerText:
     def __init__(self, tokenizer: Any, inside: bool, stops: Sequence[str]) -> None:
         self._text = IncrementalText(tokenizer)
         self._thinking = ThinkFilter(inside)
+        self._stop_strings = stops
         self._stops = StopFilter(stops)
+
+    @property
+    def thought(self) -> bool:
+        """Whether the model thought, which is not shown."""
+        return self._thinking.thought
 
     @property
     def stopped(self) -> bool:
         """Whether a stop string was met: what follows is not wanted."""
         return self._stops.stopped
 
+    def withdrawn(self) -> bool:
+        """Return once whether all that was shown so far has turned out to be a thought."""
+        withdrawn, self._thinking.withdrawn = self._thinking.withdrawn, False
+        return withdrawn
+
     def add(self, tokens: Sequence[int]) -> str:
         """Return the text that can be shown now."""
-        return self._stops.feed(self._thinking.feed(self._text.add(tokens)))
+        text = self._thinking.feed(self._text.add(tokens))
+        if self._thinking.withdrawn:
+            self._stops = StopFilter(self._stop_strings)
+        return self._stops.feed(text)
 
     def finish(self) -> str:
         """Return what was held back."""

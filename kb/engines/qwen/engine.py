@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexes.errors import ConfigurationError, EngineUnavailableError, KBError, UsageError
 from indexes.models.files import resolve_model
-from kb.engines.base import GenerationOptions
+from kb.engines.base import GenerationOptions, Restart
 from kb.engines.qwen.answer_text import AnswerText
 from kb.engines.qwen.chat_template import ChatTemplate, first_line
 from kb.engines.qwen.model_folder import ModelFolder, refuse_gguf
@@ -88,7 +88,9 @@ class QwenEngine:
         template = self._read_template()
         return len(template.encode(template.render(messages)))
 
-    def stream(self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event) -> Iterator[str | Usage]:
+    def stream(
+        self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event
+    ) -> Iterator[str | Usage | Restart]:
         """Yield pieces of the answer without any `<think>` block, and then its `Usage`.
 
         Greedy where the temperature is 0. Ends within one step once `cancel` is set. Raises UsageError where the
@@ -103,18 +105,29 @@ class QwenEngine:
         runner = self._loaded()
         request = Request(ids, self._fitted(options, ids, runner.vocabulary), cancel)
         text = AnswerText(self._tokenizer, rendered.rstrip().endswith(OPENING), options.stop)
-        made = 0
+        made, worded = 0, False
         runner.start(request)
         try:
             for tokens in request.tokens():
                 made += len(tokens)
-                if piece := text.add(tokens):
+                piece = text.add(tokens)
+                if text.withdrawn():
+                    worded = False
+                    yield Restart()
+                if piece:
+                    worded = worded or bool(piece.strip())
                     yield piece
                 if text.stopped:
                     break
             if not cancel.is_set():
                 if piece := text.finish():
+                    worded = worded or bool(piece.strip())
                     yield piece
+                if text.thought and not worded and not text.stopped:
+                    raise EngineUnavailableError(
+                        f"{self.model_name} thought, and came to no answer within engine.max_new_tokens = "
+                        f"{options.max_new_tokens}: raise it, or use a model that does not think, an -Instruct one"
+                    )
                 yield Usage(len(ids), made)
         except KBError:
             raise
