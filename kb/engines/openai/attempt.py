@@ -13,10 +13,11 @@ from indexes.errors import EngineUnavailableError
 from kb.engines.base import GenerationOptions, Restart
 from kb.engines.openai.deadlines import Deadline, Watch
 from kb.engines.openai.dialect_parts import Part
+from kb.engines.openai.endings import trouble, trouble_of_nothing
 from kb.engines.openai.endpoints import Endpoint
 from kb.engines.openai.exchange import End, Exchange, Head
 from kb.engines.openai.failures import Failure, failure_of_connection, failure_of_status
-from kb.engines.openai.sse import LONGEST_LINE, events, lines
+from kb.engines.openai.messages import messages
 from kb.engines.openai.surrogates import SurrogateJoiner
 from kb.engines.stopping import StopFilter
 from kb.engines.thinking import ThinkFilter
@@ -46,6 +47,8 @@ class Attempt:
         self._most_bytes = _BYTES_OF_A_TOKEN * options.max_new_tokens + _BYTES_BESIDE
         self._begun = False
         self._complete = False
+        self._tells_finish = False
+        self._finish = self._strange = ""
         self.prompt_tokens: int | None = None
         self.completion_tokens: int | None = None
 
@@ -59,7 +62,7 @@ class Attempt:
     def read(self, cancel: threading.Event) -> Iterator[str | Restart]:
         """Yield the text that is to be shown; a Restart takes back what was. Raises Failure or EngineUnavailableError.
 
-        An answer that is nothing but a thought is a Failure: another server may do better.
+        An answer without text, be it nothing but a thought, is a Failure: another server may do better.
         """
         joiner, thought, worded = SurrogateJoiner(), False, False
         try:
@@ -67,7 +70,7 @@ class Attempt:
                 if part.text or part.thinking:
                     self._begun = True
                     self._watch.begun()
-                self._complete = self._complete or part.done
+                self._take_end(part)
                 self._count(part)
                 self._most_characters -= len(part.text)
                 self._require_bound(self._most_characters)
@@ -94,6 +97,8 @@ class Attempt:
             raise Failure(EngineUnavailableError(f"{self._endpoint.url}: {error}"), repeat=False) from error
         if cancel.is_set():
             return
+        if not self._begun and not self._complete and self._strange:
+            raise Failure(self._trouble(f"it sent no answer but {self._strange[:200]}"), repeat=False)
         if not self._begun and not self._complete:
             # llama-cpp-python, for one, streams nothing at all for a prompt over its context.
             raise Failure(
@@ -103,25 +108,25 @@ class Attempt:
                 ),
                 repeat=True,
             )
-        if not self._complete and self._endpoint.dialect.marks_end:
-            raise EngineUnavailableError(
-                f"{self._endpoint.url}: the connection broke off before the answer was complete"
-            )
+        if not self._complete and (self._endpoint.dialect.marks_end or self._tells_finish):
+            raise self._trouble("the connection broke off before the answer was complete")
         rest = self._shown.feed(joiner.finish()) + self._shown.finish()
         if text := self._stops.feed(rest) + self._stops.finish():
             worded = worded or bool(text.strip())
             yield text
         self._learn(thought or worded)
-        if not worded and (thought or self._shown.thought):
-            raise Failure(
-                EngineUnavailableError(
-                    f"{self._endpoint.url} thought, and came to no answer within engine.max_new_tokens = "
-                    f"{self._options.max_new_tokens}: raise it, or name the kind of server in engine.dialect, so that "
-                    "thinking can be switched off"
-                ),
-                repeat=False,
-                blames=False,
-            )
+        if not worded and not self._stops.stopped:
+            why = trouble_of_nothing(self._finish, thought or self._shown.thought, self._options.max_new_tokens)
+            raise Failure(self._trouble(why), repeat=False, blames=False)
+
+    def _take_end(self, part: Part) -> None:
+        self._tells_finish = self._tells_finish or part.tells_finish
+        self._finish = part.finish or self._finish
+        if why := trouble(part.finish):
+            raise self._trouble(why)
+        if part.done:
+            self._complete = True
+            self._watch.ended()
 
     def _learn(self, plain: bool) -> None:
         """Note how this server marks thoughts. `plain`: it has a field for them, or answered without one."""
@@ -165,28 +170,31 @@ class Attempt:
                     self._most_bytes -= len(item)
                     self._require_bound(self._most_bytes)
                     yield item
-                elif isinstance(item, End) and item.error is not None:
+                elif isinstance(item, End) and item.error is not None and not self._complete:
                     raise item.error
 
-        is_lines = self._endpoint.dialect.is_lines
-        if head.content_type == "application/json" and not is_lines:
-            # A server that does not stream sends the whole answer as one message.
-            yield self._message(_whole(pieces()))
-            return
         if head.content_type == "text/html":
             raise EngineUnavailableError(f"{url} sent a web page: is engine.base_url the address of the API?")
-        for message in lines(pieces()) if is_lines else events(lines(pieces())):
+        dialect = self._endpoint.dialect
+        for message in messages(pieces(), dialect.is_lines, self._trouble):
             if message.strip() == "[DONE]":
-                self._complete = self._begun
+                self._complete = self._complete or self._begun
                 return
-            if message.strip():
-                yield self._message(message)
+            try:
+                part = dialect.read(message)
+            except EngineUnavailableError as error:
+                if self._complete:
+                    # Torn off behind the end: the answer stands.
+                    return
+                raise self._trouble(str(error)) from None
+            if part.strange:
+                self._strange = " ".join(message.split())
+            yield part
+            if part.done and dialect.route != "openai":
+                return
 
-    def _message(self, message: str) -> Part:
-        try:
-            return self._endpoint.dialect.read(message)
-        except EngineUnavailableError as error:
-            raise EngineUnavailableError(f"{self._endpoint.url}: {self._endpoint.masked(str(error))}") from None
+    def _trouble(self, said: str) -> EngineUnavailableError:
+        return EngineUnavailableError(f"{self._endpoint.url}: {self._endpoint.masked(said)}")
 
     def _refusal(self, head: Head) -> Failure:
         endpoint = self._endpoint
@@ -194,13 +202,3 @@ class Attempt:
         head = Head(head.status, head.content_type, head.retry_after, body)
         has_key = endpoint.api_key is not None
         return failure_of_status(head, endpoint.url, endpoint.model, has_key, endpoint.dialect.raises_context)
-
-
-def _whole(pieces: Iterator[bytes]) -> str:
-    """Return the whole of a body that is small enough to be an answer."""
-    body = b""
-    for piece in pieces:
-        body += piece
-        if len(body) > 4 * LONGEST_LINE:
-            raise EngineUnavailableError("the server sent an answer of more than 4 MiB")
-    return body.decode("utf-8", "replace")

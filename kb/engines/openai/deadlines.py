@@ -6,6 +6,9 @@ import threading
 import time
 from dataclasses import dataclass
 
+# How long more is waited for behind the end of an answer, the usage for one; not every server ends its response.
+_AFTER_THE_END = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -48,6 +51,7 @@ class Watch:
         self._deadline = deadline
         self._sent = self._last = time.monotonic()
         self._begun = False
+        self._ended: float | None = None
 
     def heard(self) -> None:
         """Note that bytes came, if only a sign of life."""
@@ -56,6 +60,15 @@ class Watch:
     def begun(self) -> None:
         """Note that the answer has begun; from now on only silence counts."""
         self._begun = True
+
+    def ended(self) -> None:
+        """Note that the answer is complete."""
+        self._ended = self._ended or time.monotonic()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be waited for."""
+        return self._ended is not None and time.monotonic() - self._ended > _AFTER_THE_END
 
     def overrun(self, nothing_here: bool) -> str | None:
         """Return what took too long, None while nothing did.

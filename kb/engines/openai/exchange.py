@@ -83,6 +83,8 @@ class Exchange:
         """
         while not cancel.is_set():
             item = self.next()
+            if item is None and watch.over:
+                return
             if overrun := watch.overrun(nothing_here=item is None):
                 raise EngineUnavailableError(f"{self._request[1]}: {overrun}")
             if item is None:

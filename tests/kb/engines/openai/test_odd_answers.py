@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from indexes.errors import EngineUnavailableError
+from kb.engines.openai.deadlines import Limits
+from kb.engines.openai.endpoints import ServerAddress
+from kb.engines.openai.engine import OpenAIEngine
 from kb.engines.openai.sse import events, lines
-from tests.kb.engines.openai.scripted_server import Connection, ScriptedServer, chunks_of, delta, replying
-from tests.kb.engines.openai.test_engine import ask, engine_for
+from kb.records import Usage
+from tests.kb.engines.openai.scripted_server import Connection, ScriptedServer, chunks_of, delta, head, replying
+from tests.kb.engines.openai.test_engine import GOOD, OPTIONS, ask, engine_for
 
 DONE = "data: [DONE]\n\n"
 Serve = Callable[..., ScriptedServer]
@@ -39,6 +47,10 @@ def chunk(finish: object = None, **said: object) -> str:
     return "data: " + json.dumps({"choices": [choice]}) + "\n\n"
 
 
+def whole(**message: object) -> str:
+    return json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}, ensure_ascii=False)
+
+
 UNDERSTOOD = {
     "text as a list of parts": chunk(content=[{"type": "text", "text": "你"}, {"type": "text", "text": "好"}]) + DONE,
     "a second answer beside": 'data: {"choices": [{"index": 1, "delta": {"content": "坏"}}]}\n\n'
@@ -54,15 +66,95 @@ UNDERSTOOD = {
     "named chunks": "event: completion\n" + chunk(content="你好") + DONE,
     "null beside reasoning": chunk(content=None, reasoning="想") + chunk(content="你好", reasoning=None) + DONE,
     "an empty list of tools": chunk(content="你好", tool_calls=[]) + DONE,
+    "torn after the reason": chunk(content="你好") + chunk("stop") + 'data: {"choices": [], "usa',
+    "whole without a type": whole(role="assistant", content="你好"),
+    "whole, over several lines": json.dumps(json.loads(whole(content="你好")), indent=2),
+    "whole, with a byte order mark": "\ufeff" + whole(content="你好"),
+    "whole, as a list of parts": whole(content=[{"type": "text", "text": "你好"}, {"type": "image_url"}]),
 }
 
 
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json", "text/plain; charset=utf-8"])
 @pytest.mark.parametrize("script", UNDERSTOOD.values(), ids=UNDERSTOOD.keys())
-def test_odd_forms_are_understood(serve: Serve, script: str) -> None:
-    """Each gives the same answer, however its bytes are cut."""
-    server = serve(replying(*chunks_of(script.encode(), 7)))
+def test_odd_forms_are_understood(serve: Serve, script: str, kind: str) -> None:
+    """The form of an answer is told by itself, whatever type its header states, and however its bytes are cut."""
+    server = serve(replying(*chunks_of(script.encode(), 7), first=head(kind=kind)))
     assert ask(engine_for(server)) == ("你好", None)
     assert len(server.asked) == 1
+
+
+NOT_WHOLE = {
+    "filter": (chunk(content="年假") + chunk("content_filter") + DONE, "content filter"),
+    "filter at once": (chunk("content_filter") + DONE, "content filter"),
+    "error as a reason": (chunk(content="年假") + chunk("error") + DONE, "broke the answer off"),
+    "aborted": (chunk(content="年假") + chunk("abort") + DONE, "broke the answer off"),
+    "no reason came": (chunk(content="年假"), "broke off"),
+    "an event named error": (
+        chunk(content="年假") + 'event: error\ndata: {"message": "out of memory"}\n\n',
+        "of memory",
+    ),
+    "an error in words": (chunk(content="年假") + "event: error\ndata: no more memory\n\n", "no more memory"),
+    "an error code": ('data: {"text": "**NETWORK ERROR**", "error_code": 50002}\n\n' + DONE, "NETWORK ERROR"),
+    "a tool call": (chunk(tool_calls=[{"index": 0}]) + chunk("tool_calls") + DONE, "called a tool"),
+    "a tool call, whole": (whole(content=None, tool_calls=[{}]).replace('"stop"', '"tool_calls"'), "called a tool"),
+    "nothing but thinking": (chunk(reasoning_content="想") + chunk("length") + DONE, "engine.max_new_tokens"),
+    "thinking between tags": (chunk(content="<think>想") + chunk("length") + DONE, "engine.max_new_tokens"),
+    "nothing": (chunk(content="") + chunk("stop") + DONE, "empty answer"),
+    "blanks": (chunk(content=" \n") + chunk("stop") + DONE, "empty answer"),
+    "null, whole": (whole(content=None), "empty answer"),
+    "JSON of another kind": ('{"code": 40001, "msg": "模型正在加载"}', "模型正在加载"),
+    "an empty object": ("{}", "no answer but"),
+    "a web page": ("<!DOCTYPE html>\n<title>data: x</title>", "web page"),
+    "words": ("Service is starting\n\n", "Service is starting"),
+}
+
+
+@pytest.mark.parametrize(("script", "said"), NOT_WHOLE.values(), ids=NOT_WHOLE.keys())
+def test_what_is_no_whole_answer_is_an_error(serve: Serve, script: str, said: str) -> None:
+    """What is cut off or empty is told as what it is, once: shown, it would pass for an answer or for a refusal."""
+    server = serve(replying(script))
+    with pytest.raises(EngineUnavailableError, match=said) as raised:
+        ask(engine_for(server, api_key="sk-secret"))
+    assert len(server.asked) == 1
+    assert server.url in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_another_server_is_asked_where_nothing_was_shown(serve: Serve) -> None:
+    """As long as no text has come the next server may answer."""
+    filtered, thinking = (serve(replying(NOT_WHOLE[name][0])) for name in ("filter at once", "nothing but thinking"))
+    addresses = [ServerAddress(server.url, "m") for server in (filtered, thinking, serve(GOOD))]
+    assert ask(OpenAIEngine(addresses, limits=Limits(idle=60)))[0] == "答案"
+    assert [len(server.asked) for server in (filtered, thinking)] == [1, 1]
+
+
+def test_an_answer_at_its_bound_stands(serve: Serve) -> None:
+    """An answer that its bound cut is an answer; an empty one before a stop string too."""
+    assert ask(engine_for(serve(replying(chunk(content="年假") + chunk("length") + DONE))))[0] == "年假"
+    stopped = OPTIONS.__class__(stop=("完",))
+    assert ask(engine_for(serve(replying(chunk(content="完") + chunk("stop") + DONE))), stopped)[0] == ""
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "ollama", "tgi-native"])
+def test_a_server_that_stays_after_its_end(serve: Serve, dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the answer is complete the connection need not end: what comes within a moment counts, then it is left."""
+    monkeypatch.setattr("kb.engines.openai.deadlines._AFTER_THE_END", 0.3)
+    usage = {"choices": [], "usage": {"prompt_tokens": 30, "completion_tokens": 2}}
+    said = {
+        "vllm": chunk(content="你好") + chunk("stop") + f"data: {json.dumps(usage)}\n\n",
+        "ollama": '{"message": {"content": "你好"}, "done": true, "prompt_eval_count": 30, "eval_count": 2}\n',
+        "tgi-native": 'data:{"token": {"text": "你好"}, "details": {"input_length": 30, "generated_tokens": 2}}\n\n',
+    }
+    over = threading.Event()
+
+    def staying(connection: socket.socket) -> None:
+        connection.sendall(head() + said[dialect].encode())
+        over.wait(60)
+
+    begin = time.monotonic()
+    assert ask(engine_for(serve(staying), dialect, idle=60)) == ("你好", Usage(30, 2))
+    assert time.monotonic() - begin < 30
+    over.set()
 
 
 def test_names_of_events() -> None:
