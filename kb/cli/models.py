@@ -26,8 +26,8 @@ _SENTENCE = "知识库问答：年休假有几天？"
 
 @app.command("list")
 def list_(config: Config = None, as_json: Json = False) -> None:
-    """List known models, what they need, and where those on this machine are."""
-    from kb.known_models import KNOWN_MODELS
+    """List known models, what they need, and which of them are on this machine."""
+    from kb.known_models import KNOWN_MODELS, MEMORY_TOKENS
 
     settings = session.settings(config)
     rows = [(model, _place(model.name, model.kind, settings)) for model in KNOWN_MODELS]
@@ -38,8 +38,11 @@ def list_(config: Config = None, as_json: Json = False) -> None:
                     {
                         "name": model.name,
                         "kind": model.kind,
+                        "parameters_billion": model.billions,
                         "gigabytes": model.gigabytes,
                         "cache_kibibytes_per_token": model.cache_kibibytes,
+                        "memory_gigabytes": round(model.memory, 1),
+                        "licence": model.licence,
                         "note": model.note,
                         "path": str(place) if place else None,
                     }
@@ -49,9 +52,22 @@ def list_(config: Config = None, as_json: Json = False) -> None:
         )
         return
     output.table(
-        ("name", "kind", "weights", "here", "note"),
-        [(m.name, m.kind, f"{m.gigabytes:g} GB", str(place) if place else "no", m.note) for m, place in rows],
+        ("name", "kind", "parameters", "download", "memory", "licence", "here", "note"),
+        [
+            (
+                model.name,
+                model.kind,
+                f"{model.billions:g}B" if model.kind == "engine" else f"{1000 * model.billions:g}M",
+                f"{model.gigabytes:g} GB",
+                f"{model.memory:.1f} GB",
+                model.licence,
+                "yes" if place else "no",
+                model.note,
+            )
+            for model, place in rows
+        ],
     )
+    output.notice(f"memory: on a GPU, with {MEMORY_TOKENS} tokens of prompt and answer; --json says where a model is.")
 
 
 @app.command()

@@ -168,6 +168,7 @@ def _smaller_model(plan: MemoryPlan) -> str | None:
         model
         for model in KNOWN_MODELS
         if model.kind == "engine"
+        and model.suggested
         and (weights := model.gigabytes * 1e9 * plan.element / 2) < plan.weights
         and weights + model.cache_kibibytes * 1024 * tokens * plan.element / 2 + plan.reserve <= plan.free
     ]

@@ -29,6 +29,21 @@ def test_a_pulled_model_is_listed_where_it_is(run: Run, tmp_path: Path, monkeypa
 
 
 @pytest.mark.usefixtures("caches")
+def test_the_list_states_what_a_model_takes(run: Run) -> None:
+    """One line a model with parameters, download, memory and licence; the same as JSON."""
+    result = run("models", "list")
+    assert result.code == 0
+    header, *rows = [line.split("\t") for line in result.out.splitlines()]
+    assert header == ["name", "kind", "parameters", "download", "memory", "licence", "here", "note"]
+    assert ["Qwen/Qwen3-8B", "engine", "8.2B", "16.4 GB", "18.7 GB", "Apache-2.0", "no", ""] in rows
+    assert ["BAAI/bge-small-en-v1.5", "embedding", "33M", "0.13 GB", "0.1 GB", "MIT", "no"] in [row[:7] for row in rows]
+    listed = {model["name"]: model for model in run("models", "list", "--json").json["models"]}
+    assert len(listed) == len(rows)
+    assert listed["Qwen/Qwen1.5-7B-Chat"]["licence"] == "Tongyi Qianwen"
+    assert listed["Qwen/Qwen1.5-7B-Chat"]["memory_gigabytes"] == 20.8
+
+
+@pytest.mark.usefixtures("caches")
 def test_a_damaged_download_is_exit_code_6(run: Run, hub: LoopbackHub) -> None:  # noqa: F811 - the fixture
     """A hub that sends other bytes than it announced ends in one line."""
     hub.damaged = True

@@ -79,7 +79,7 @@ def test_refusals_say_what_would_fit(seven: ModelFolder) -> None:
     assert replace(long, window=window).fits
     assert not replace(long, window=window + 512).fits
     assert 'engine.cache_dtype = "int8"' in planned(seven, 17.5, slots=1).remedies(True)
-    with pytest.raises(EngineUnavailableError, match=r"Qwen2\.5-3B-Instruct.*vLLM"):
+    with pytest.raises(EngineUnavailableError, match=r"Qwen3-4B.*vLLM"):
         require_memory(planned(seven, 12), seven, can_shrink_cache=False)
 
 
