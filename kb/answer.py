@@ -161,7 +161,7 @@ class Answerer:
     def _generate(self, engine: Engine, prompt: Prompt, draft: Draft, cancel: threading.Event) -> Iterator[Event]:
         rewriter, guard = self._checks(engine, prompt)
         draft.engine, draft.prompt_version = engine.name, prompt.version
-        written, held = "", ""
+        written, held, shown = "", "", False
         for piece in engine.stream(prompt, self._options, cancel):
             if isinstance(piece, Usage):
                 draft.usage = piece
@@ -174,13 +174,15 @@ class Answerer:
             # The beginning is held back while it may be a refusal: that is sent as one piece, in our words.
             if held and not (written == "" and may_become_refusal(held)):
                 yield DeltaEvent(held)
-                written, held = written + held, ""
+                written, held, shown = written + held, "", True
             if cancel.is_set():
                 break
         held += guard.feed(rewriter.close()) + guard.close()
         finished = written + held
         if not cancel.is_set() and (not finished.strip() or is_refusal(finished)):
-            yield from draft.refused(prompt.question)
+            # What was shown is taken back by the last event, not by another piece.
+            refusal = draft.done(refusal_text(prompt.language), "refused")
+            yield from [refusal] if shown else draft.refused(prompt.question)
             return
         if held:
             yield DeltaEvent(held)

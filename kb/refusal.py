@@ -47,7 +47,7 @@ def is_refusal(text: str) -> bool:
 
 def may_become_refusal(text: str) -> bool:
     """Say whether the beginning of a text that is still being generated may turn out to be a refusal."""
-    if len(text) < _HINT_REACH and len(_pieces(text)) < 2:
+    if len(text) < _HINT_REACH:
         return True
     if not HINT.search(fold(text[:_HINT_REACH])):
         return False

@@ -10,7 +10,7 @@ import pytest
 
 from indexes.errors import EngineUnavailableError, UsageError
 from kb.answer import Answerer
-from kb.engines.base import Engine
+from kb.engines.base import Engine, Restart
 from kb.engines.extractive.engine import ExtractiveEngine
 from kb.records import Answer, DeltaEvent, DoneEvent, Event, HitsEvent, Message, Prompt, Question
 from kb.refusal import refusal_text
@@ -140,6 +140,38 @@ def test_a_models_own_refusal_is_ours(retriever: Retriever, said: str) -> None:
     assert pieces == 1
     assert answer.status == "refused"
     assert answer.engine == "scripted"
+
+
+def test_a_thought_is_taken_back(retriever: Retriever) -> None:
+    """What an engine takes back is not in the answer, nor are its marks among the citations."""
+
+    def script(prompt: Prompt) -> list[str | Restart]:
+        mark = f"[{number_of(prompt, 'lighthouse')}]"
+        return ["推理：也许是1999年[9]？", f"建于1872年{mark}。", Restart(), f"东犬灯塔建于1872年，塔高19.5米。{mark}"]
+
+    hits, text, _, answer = played(answerer_of(retriever, ScriptedEngine(script)).stream(Question(BUILT)))
+    assert text.startswith("推理")
+    assert answer.answer == "东犬灯塔建于1872年，塔高19.5米。[1]"
+    assert [citation.title for citation in answer.citations] == [hits.hits[0].title]
+
+
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_a_refusal_behind_a_short_sentence_is_one_piece(retriever: Retriever, size: int) -> None:
+    """A short sentence is held back while what follows it may refuse, however the text is cut."""
+    said = "灯塔高21米。根据已有资料无法回答该问题。"
+    engine = ScriptedEngine([said[at : at + size] for at in range(0, len(said), size)])
+    _, text, pieces, answer = played(answerer_of(retriever, engine).stream(Question(BUILT)))
+    assert (answer.status, text, pieces) == ("refused", refusal_text("zh"), 1)
+
+
+def test_a_late_refusal_is_not_said_twice(retriever: Retriever) -> None:
+    """Where a model refuses after something was shown, the last event takes that back and no piece repeats it."""
+    shown = "东犬灯塔建于1872年，由英国工程师设计。"
+
+    engine = ScriptedEngine([shown, Restart(), refusal_text("zh")])
+    _, text, pieces, answer = played(answerer_of(retriever, engine).stream(Question(BUILT)))
+    assert (answer.status, answer.answer) == ("refused", refusal_text("zh"))
+    assert (text, pieces) == (shown, 1)
 
 
 def test_searching_only_asks_no_engine(retriever: Retriever) -> None:
