@@ -25,6 +25,8 @@ CacheUse = Literal["off", "questions", "all"]
 _MEBIBYTE: Final = 1 << 20
 # What the records around the texts of an answer take, in bytes; a rough figure, meant to be too large.
 _RECORD_BYTES: Final = 1_000
+# Full-width letters, digits and marks, and the wide space.
+_NARROW: Final = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 _TRAILING: Final = " \t\n?？!！。.…~～"
 
 
@@ -93,11 +95,12 @@ def cache_key(
 
 
 def normalised(question: str) -> str:
-    """Return a question without what does not change its answer: width, case, spacing and closing punctuation.
+    """Return a question without what does not change its answer: full-width forms, spacing and closing punctuation.
 
-    Traditional and Simplified characters stay apart: an answer may follow the script of its question.
+    Case and superscripts stay, since mW is not MW and 10² is not 102; so do Traditional and Simplified characters: an
+    answer may follow the script of its question.
     """
-    plain = unicodedata.normalize("NFKC", question).casefold()
+    plain = unicodedata.normalize("NFC", question).translate(_NARROW)
     return " ".join(plain.split()).rstrip(_TRAILING)
 
 

@@ -104,13 +104,26 @@ def test_a_kept_answer_streams_as_events() -> None:
 
 
 def test_spelling_that_changes_nothing_is_the_same_question() -> None:
-    """Width, case, spaces and closing marks make no other question; other words, scripts and signs inside do."""
-    assert normalised(" 灯塔 多高？？ ") == normalised("灯塔 多高")
-    assert normalised("What is ＧＰＵ?") == normalised("what  is gpu")
-    assert (
-        len({normalised(text) for text in ("灯塔多高", "燈塔多高", "塔多高", "C 是什么", "C++ 是什么", "C# 是什么")})
-        == 6
-    )
+    """Full width, composition, spaces and closing marks make no other question."""
+    assert normalised(" 灯塔 多高？？ ") == normalised("灯塔　多高")
+    assert normalised("What is ＧＰＵ?") == normalised("What  is GPU")
+    assert normalised("cafe\u0301 在哪") == normalised("café 在哪")
+
+
+@pytest.mark.parametrize(
+    "questions",
+    [
+        ("灯塔多高", "燈塔多高", "塔多高", "C 是什么", "C++ 是什么", "C# 是什么"),
+        ("功率是不是5mW？", "功率是不是5MW？"),
+        ("面积是不是10²？", "面积是不是102？", "面积是不是10₂？", "面积是不是10②？"),
+        ("IT 部门在哪", "it 部门在哪"),
+        ("½ 是多少", "1/2 是多少"),
+        ("Maße", "Masse"),
+    ],
+)
+def test_spelling_that_changes_something_is_another_question(questions: tuple[str, ...]) -> None:
+    """Other words, scripts, cases, signs and raised digits ask for something else."""
+    assert len({normalised(question) for question in questions}) == len(questions)
 
 
 CHANGES: list[Callable[[ScriptedEngine, AnswerCache], tuple[Answerer, Question]]] = [

@@ -25,7 +25,7 @@ def test_requests_share_answers_until_a_new_version(serve_home: Callable[..., Ru
     text = "Backup handbook\n\nThe nightly backup starts at 02:30 and keeps fourteen generations.\n"
     ingest(running, tmp_path / "documents", "backup.txt", text)
     first = running.client.post("/ask", json={"question": ENGLISH}).json()
-    second = running.client.post("/ask", json={"question": f" {ENGLISH.upper()}"}).json()
+    second = running.client.post("/ask", json={"question": f" {ENGLISH}？ "}).json()
     assert (first["status"], first["usage"]["cached"], second["usage"]["cached"]) == ("answered", False, True)
     assert (second["answer"], second["citations"]) == (first["answer"], first["citations"])
     assert second["request_id"] != first["request_id"]
