@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -15,8 +17,11 @@ from indexes.errors import EngineUnavailableError
 from kb.engines.qwen.chat_template import first_line
 from kb.engines.qwen.model_folder import ModelFolder
 from kb.engines.qwen.placing import Placing
+from kb.engines.qwen.quantised import quantisation
 
 _LOG = logging.getLogger(__name__)
+# Weights of a layer; what else a directory may hold beside, such as heads for guessing ahead, is not needed.
+_OF_A_LAYER: Final = re.compile(r"(?:^|\.)layers\.\d+\..*\.(?:weight|bias)")
 
 
 def load_tokenizer(path: Path) -> Any:
@@ -28,14 +33,14 @@ def load_tokenizer(path: Path) -> Any:
 
 
 def load_model(folder: ModelFolder, placing: Placing, tokenizer: Any) -> Any:
-    """Load the weights; raise EngineUnavailableError where they do not fit or cannot be read."""
+    """Load the weights; raise EngineUnavailableError where they do not fit, cannot be read or are another model's."""
     begin = time.perf_counter()
     _LOG.info("%s: %s", folder.path.name, placing.plan.line())
     placing.require_memory(folder)
     disable_progress_bar()
     device = placing.device
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model, report = AutoModelForCausalLM.from_pretrained(
             folder.path,
             config=_config(folder, placing.yarn_factor),
             dtype=placing.dtype,
@@ -44,11 +49,14 @@ def load_model(folder: ModelFolder, placing: Placing, tokenizer: Any) -> Any:
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
     except torch.OutOfMemoryError as error:
         raise EngineUnavailableError(f"{folder.path} does not fit into the memory of {device}") from error
     except Exception as error:  # damaged files and missing kernels end in errors of many libraries
         raise EngineUnavailableError(f"the model in {folder.path} cannot be loaded: {first_line(error)}") from error
+    _require_match(folder, report)
     if placing.adapter is not None:
         model = placing.adapter.merged_into(model)
     ends = _end_tokens(model.generation_config, tokenizer)
@@ -60,6 +68,25 @@ def load_model(folder: ModelFolder, placing: Placing, tokenizer: Any) -> Any:
     name = folder.path.name + (f" with the adapter {placing.adapter.name}" if placing.adapter else "")
     _LOG.info("loaded %s on %s as %s in %.1f s", name, device, model.dtype, seconds)
     return model.eval()
+
+
+def _require_match(folder: ModelFolder, report: Mapping[str, Any]) -> None:
+    """Raise where the weights are not those that config.json describes: the rest would be left to chance, or left out.
+
+    transformers itself leaves tied weights out of its report. Quantised weights have other names; of those only
+    weights that are missing under a plain name count.
+    """
+    quantised = quantisation(folder) is not None
+    missing = sorted(name for name in report["missing_keys"] if not quantised or name.endswith(".weight"))
+    surplus = [] if quantised else sorted(name for name in report["unexpected_keys"] if _OF_A_LAYER.search(name))
+    misshapen = sorted(entry[0] for entry in report["mismatched_keys"])
+    for names, what in ((missing, "is missing"), (misshapen, "is of another size"), (surplus, "has no place in it")):
+        if names:
+            raise EngineUnavailableError(
+                f"the weights in {folder.path} are not those of its config.json (model_type "
+                f"{folder.config.get('model_type')!r}): {names[0]} {what}, as of {len(names)} in all; copy the whole "
+                "model directory again"
+            )
 
 
 def _config(folder: ModelFolder, yarn_factor: float | None) -> Any:
