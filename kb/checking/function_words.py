@@ -13,6 +13,8 @@ _WORDS = (
     "is was are were be been has have had do does did can could may might will would should which who there also"
 )
 FUNCTION_WORDS: Final = frozenset(_WORDS.split())
+# Auxiliaries that may stand for one another without changing what is said.
+_AUXILIARY: Final = frozenset("要须应需可能会均皆各每内里中用所且")
 # Of the characters only those that seldom are part of a word are taken out of a running text.
 _LOOSE = re.compile(
     rf"[的了在是和与被及或之其这那也都而着并将此该则便就又还]|\b(?:{'|'.join(sorted(FUNCTION_WORDS))})\b"
@@ -22,3 +24,8 @@ _LOOSE = re.compile(
 def without_function_words(folded: str) -> str:
     """Return a folded text with a space in place of each function word."""
     return _LOOSE.sub(" ", folded)
+
+
+def is_function(token: str) -> bool:
+    """Say whether a token holds a sentence together and says nothing by itself."""
+    return token in FUNCTION_CHARACTERS or token in FUNCTION_WORDS or token in _AUXILIARY

@@ -27,16 +27,16 @@ _DENYING_WORD = re.compile(
     r"|\b(?:except\w*|unless|only|until|prohibit\w*|forbid\w*|forbade|ban(?:s|ned)?|refus\w*|reject\w*|exclud\w*|drop\w*"
     r"|remov\w*|discontinu\w*|ceas\w*|stop\w*|fail\w*|lack\w*|instead|rather|avoid\w*|prevent\w*|other than)\b"
 )
+_LIMITING = re.compile(r"除|以外|仅|只|才|\b(?:except\w*|unless|only|until|before|other than)\b")
 _ENDING = re.compile(r"(?:ies|ing|ed|es|s|e|y)$")
 _STEM: Final = 3
 # Before a quotation in the same clause: what makes the whole say the opposite of the part.
 _TURNING = re.compile(rf"(?:{_CHINESE}|{_ENGLISH}|\b(?:except|unless)\b)(?:{_MODAL.pattern})\Z")
 
 
-def turned_round(evidence: str, at: int) -> bool:
-    """Say whether what stands in the same clause right before an offset denies what begins there."""
-    before = CLAUSE.split(evidence[:at])[-1]
-    return _TURNING.search(before) is not None
+def turns_round(before: str) -> bool:
+    """Say whether a text, in its last clause, denies what follows it."""
+    return _TURNING.search(CLAUSE.split(before)[-1]) is not None
 
 
 def negated_otherwise(claim: str, evidence: str) -> bool:
@@ -57,7 +57,7 @@ def negated_otherwise(claim: str, evidence: str) -> bool:
             and all(_denies(part, word) for part in theirs if _has(part, word))
         ):
             return True
-    if not claim_denies or _DENYING_WORD.search(_without_relative(evidence)):
+    if not claim_denies or _LIMITING.search(evidence):
         return False
     return any(
         (stated := [part for part in theirs if _has(part, word)]) and not any(_denies(part, word) for part in stated)

@@ -27,6 +27,8 @@ _NUMBER = re.compile(
     rf"|\b(?P<english>(?:{_ENGLISH})(?:[\s-](?:and\s)?(?:{_ENGLISH}))*)\b"
 )
 _HALF = re.compile("半(?![导岛径])")
+# Other words for what comes first.
+_FOREMOST = re.compile(r"首|冠|最先|最早|头一|\b(?:first|1st)\b")
 # How many of a smaller unit are one of a larger one, where neither is the base of the other.
 _CONVERTED: Final = (("year", "month", 12), ("week", "day", 7), ("day", "second", 86400))
 
@@ -44,7 +46,7 @@ class Quantity:
 def quantities(folded: str) -> Iterator[Quantity]:
     """Yield the numbers of a folded text in order.
 
-    Bare Chinese digits and 一 before a counting word are left out, "one" too: those are mostly words.
+    Bare Chinese digits and 一 before a counting word are left out unless 第 precedes, "one" too: mostly words.
     """
     at = 0
     while match := _NUMBER.search(folded, at):
@@ -72,6 +74,8 @@ def missing_number(folded_claim: str, folded_evidence: str) -> str:
     held: dict[str, set[str]] = {}
     for value, unit in numbers_in(folded_evidence):
         held.setdefault(value, set()).add(unit)
+    if _FOREMOST.search(folded_evidence):
+        held.setdefault("1", set()).add("")
     for value, unit in numbers_in(folded_claim):
         if not any(agree(said, other) for form, said in _forms(value, unit) for other in held.get(form, ())):
             return f"{value} {unit}".strip()
@@ -121,8 +125,8 @@ def _quantity(folded: str, match: re.Match[str]) -> tuple[Quantity | None, int]:
     if match["digits"] and not unit and is_day_of_month(folded, start, end):
         unit = "day"
     counted = unit in ("", COUNTING)
-    bare = not unit and folded[start - 1 : start] != "第"
-    if match["chinese"] and counted and len(match[0]) == 1 and (bare or value == 1):
+    ordered = folded[start - 1 : start] == "第"
+    if match["chinese"] and counted and len(match[0]) == 1 and not ordered and (not unit or value == 1):
         return None, end
     if match["english"] and counted and value == 1:
         return None, end

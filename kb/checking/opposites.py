@@ -69,8 +69,8 @@ _OPPOSITES: Final = tuple(
 _DENIAL_WINDOW: Final = 5
 
 
-def opposite(claim: str, clause: str) -> str:
-    """Return the word of a claim of which the clause says the opposite, or "".
+def opposite(claim: str, clause: str) -> tuple[str, str]:
+    """Return the word of a claim of which the clause says the opposite, and the one that says it; else ("", "").
 
     None where either side has both words, or one of the two is denied.
     """
@@ -80,8 +80,8 @@ def opposite(claim: str, clause: str) -> str:
             if said is None or written is None or theirs.search(claim) or ours.search(clause):
                 continue
             if not _denied(claim, said.start()) and not _denied(clause, written.start()):
-                return said[0]
-    return ""
+                return said[0], written[0]
+    return "", ""
 
 
 def _denied(text: str, at: int) -> bool:

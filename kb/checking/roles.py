@@ -8,7 +8,10 @@ from typing import Final
 
 from kb.checking.function_words import FUNCTION_CHARACTERS, FUNCTION_WORDS
 
-_PASSIVE = re.compile(r"[被由]|为.{1,12}所|\bby\b")
+_PASSIVE = re.compile(
+    r"[被由]|为.{1,12}所|\bby\b"
+    r"|\b(?:is|are|was|were|be|been|being)\s(?:not\s|\w+ly\s)?\w+(?:ed|en|wn|ne|ld|pt|ut|ught)\b"
+)
 _SYMMETRIC = re.compile(
     "结婚|合作|相同|相等|相似|接壤|相邻|相距|会面|会谈|等于|联合|共同|married|equal|adjacent|borders?|met|same|together"
 )

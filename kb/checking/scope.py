@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from kb.checking.alignment import CLAUSE, is_function, tokens
+from kb.checking.alignment import CLAUSE, tokens
+from kb.checking.function_words import is_function
 from kb.checking.negation import NEGATION
 from kb.checking.opposites import opposite
 
@@ -30,6 +31,9 @@ _EXCEPTIONS: Final = (
     re.compile(r"\b(?:except(?: for)?|excluding|other than|with the exception of)\s(?P<left>(?:[a-z-]+\s?){1,4})"),
 )
 _EXCEPTING = re.compile(r"除|以外|之外|\b(?:except|excluding|other than|exception|unless|but)\b")
+_EXCEPTION_BEFORE = re.compile(
+    r"(?:除[^，,；;。]{1,24}外|\b(?:except|excluding|other than|apart from)[^,.;]{1,40})[，,]\s*\Z"
+)
 # A noun behind "all": two characters, or the first word of several.
 _OF_ALL = re.compile(r"(?:所有|全部|全体|\ball |\bevery )(?:的|the )?(?P<noun>[\u3400-\u9fff]{2}|[a-z]{4,})")
 _DETERMINING_TEXT = "本公司 我司 公司 本 该 各 其 的 为 对 和 与 及 或 the our its"
@@ -55,6 +59,11 @@ def wrong_scope(claim: str, evidence: str, clause: str) -> str:
             if _ignored(claim, evidence, match):
                 return "scope"
     return ""
+
+
+def loses_exception(claim: str, before: str) -> bool:
+    """Say whether a quotation that speaks of all leaves out an exception at the end of what stands before it."""
+    return bool(_ALL.search(claim)) and _EXCEPTION_BEFORE.search(before) is not None
 
 
 def excepted(claim: str, evidence: str) -> bool:
@@ -84,7 +93,7 @@ def _ignored(claim: str, evidence: str, exception: re.Match[str]) -> bool:
     if not _mentions(claim, exception["left"]):
         return False
     turned = len(NEGATION.findall(claim)) % 2 != len(NEGATION.findall(main)) % 2
-    return turned == bool(opposite(claim, main))
+    return turned == bool(opposite(claim, main)[0])
 
 
 def _sentence(text: str, at: int) -> str:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from indexes.text.matching import detect_language, fold, terms
+from kb.checking.bounds import wrong_bound
 from kb.checking.calendar import NAMED
 from kb.checking.contradiction import contradiction
 from kb.checking.function_words import without_function_words
-from kb.checking.negation import turned_round
+from kb.checking.negation import turns_round
 from kb.checking.numbers import missing_number, numbers_in, without_numbers
 from kb.checking.numerals import ENGLISH_MULTIPLIERS, ENGLISH_VALUES
+from kb.checking.scope import loses_exception
 from kb.checking.units import is_unit
 
 Verdict = Literal["supported", "unsupported", "unverifiable"]
@@ -28,8 +30,13 @@ _OPENERS_TEXT = (
     "who where why how during under over then users people"
 )
 _OPENERS: Final = frozenset(_OPENERS_TEXT.split())
+# A capitalised word before one of these is an imperative.
+_DETERMINED = re.compile(r"\s(?:the|a|an|your|this|that|these|those|all|any|each|every|no)\b")
+_SMALL = re.compile(r"\s[a-z]")
 _QUOTED = re.compile(r"“([^”\n]{2,80})”|「([^」\n]{2,80})」|『([^』\n]{2,80})』|\"([^\"\n]{2,80})\"")
 _LONG_NAME: Final = 7
+# How much of what stands before a quotation, in characters, may turn it round.
+_CONTEXT: Final = 80
 _DENYING = re.compile(r"\b(?:not|no|never)\b")
 
 
@@ -61,18 +68,21 @@ def judge(claim: str, evidence: str) -> Support:
     folded_claim, folded_evidence = fold(claim), fold(evidence)
     share = overlap(claim, evidence)
     if solid(claim) and solid(claim) in solid(evidence):
-        turned = _is_turned_round(claim, folded_evidence)
-        return Support("unsupported", share, "negation") if turned else Support("supported", 1.0, "verbatim")
+        cut = _torn_everywhere(claim, folded_evidence)
+        return Support("unsupported", share, cut) if cut else Support("supported", 1.0, "verbatim")
     number = missing_number(folded_claim, folded_evidence)
     if number:
         return Support("unsupported", share, f"number {number}")
-    names = _names(claim)
+    crossing = detect_language(claim) != detect_language(evidence)
+    names = _names(claim, crossing=crossing)
     missing = next((name for name in names if not _has_name(name, folded_evidence)), None)
     if missing:
         return Support("unsupported", share, f"name {missing}")
     if any(quoted not in solid(evidence) for quoted in _quotations(claim)):
         return Support("unsupported", share, "quotation")
-    if detect_language(claim) != detect_language(evidence):
+    if crossing:
+        if limit := wrong_bound(folded_claim, folded_evidence):
+            return Support("unsupported", share, limit)
         checked = bool(names or numbers_in(folded_claim))
         return Support("supported" if checked else "unverifiable", share, "across languages")
     if share < MINIMUM_OVERLAP:
@@ -88,18 +98,35 @@ def solid(text: str) -> str:
     return "".join(character for character in fold(text) if character.isalnum())
 
 
-def _is_turned_round(claim: str, folded_evidence: str) -> bool:
-    """Say whether the words of a claim stand in the evidence only right behind what denies them."""
+def torn(quotation: str, before: str) -> str:
+    """Return what makes a quotation say other than its source, given what stands before it there, or "".
+
+    That is "negation" where its clause opens with a denial, "scope" where an exception to "all" was cut off.
+    """
+    folded_before = fold(before[-_CONTEXT:])
+    if turns_round(folded_before):
+        return "negation"
+    return "scope" if loses_exception(fold(quotation), folded_before) else ""
+
+
+def _torn_everywhere(claim: str, folded_evidence: str) -> str:
+    """Return what `torn` says of a claim wherever its words stand in the evidence, "" where one place is sound."""
     places = [at for at, character in enumerate(folded_evidence) if character.isalnum()]
-    run, wording = solid(folded_evidence), solid(claim)
-    found = [match.start() for match in re.finditer(f"(?={re.escape(wording)})", run)]
-    return bool(found) and all(turned_round(folded_evidence, places[at]) for at in found)
+    run, wording = "".join(folded_evidence[at] for at in places), solid(claim)
+    reason, at = "", run.find(wording)
+    while at >= 0:
+        reason = torn(claim, folded_evidence[: places[at]])
+        if not reason:
+            return ""
+        at = run.find(wording, at + 1)
+    return reason
 
 
-def _names(claim: str) -> list[str]:
+def _names(claim: str, *, crossing: bool) -> list[str]:
     """Return the Latin names of a claim: capitalised words, and words with a digit or an inner capital.
 
-    In a Chinese claim every Latin word is one that does not belong to a number.
+    In a Chinese claim every Latin word is one that does not belong to a number. Across languages (`crossing`) a first
+    word that a small letter follows is none: nothing tells whether it is more than a word that opens a sentence.
     """
     names = []
     if detect_language(claim) == "zh":
@@ -110,7 +137,9 @@ def _names(claim: str) -> list[str]:
         lower = match[0].lower()
         if lower in ENGLISH_VALUES or lower in ENGLISH_MULTIPLIERS or lower in NAMED:
             continue
-        if not (opens and lower in _OPENERS) and match[0] not in ("I", "A"):
+        common = lower in _OPENERS or _DETERMINED.match(claim, match.end()) is not None
+        common |= crossing and match[0].istitle() and match[0].isalpha() and bool(_SMALL.match(claim, match.end()))
+        if not (opens and common) and match[0] not in ("I", "A"):
             names.append(match[0])
     return names
 
