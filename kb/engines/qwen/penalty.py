@@ -40,8 +40,18 @@ class BatchedPenalty(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  
         int32_tensor.fill_(_NONE)
 
     def prepare_tensor_args(self, requests_with_new_token: list[Any]) -> Any:
-        """Note the tokens of each request in its row; return the rows."""
-        rows = [self._row(future.state) for future in requests_with_new_token]
+        """Note the tokens of all requests in their rows, at once; return the rows."""
+        rows: list[int] = []
+        places: list[int] = []
+        tokens: list[int] = []
+        for future in requests_with_new_token:
+            row, new = self._row(future.state)
+            rows.append(row)
+            places += [row] * len(new)
+            tokens += new
+        if tokens:
+            where = torch.tensor([places, tokens], device=self._factors.device)
+            self._factors[where[0], where[1]] = self._penalties[where[0], 0]
         if self._factors.is_cuda:
             # A step reads the table on another stream than the one it was written on here.
             torch.cuda.current_stream(self._factors.device).synchronize()
@@ -62,10 +72,11 @@ class BatchedPenalty(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  
         factors.scatter_(1, input_ids.long().unsqueeze(1), self._penalties[self._now])
         return torch.where(scores > 0, scores / factors, scores * factors)
 
-    def _row(self, state: Any) -> int:
+    def _row(self, state: Any) -> tuple[int, list[int]]:
+        """Return the row of a request and the tokens that are not noted in it yet."""
         penalty = state.logit_processor_kwargs.get("repetition_penalty", 1.0)
         if penalty == 1.0:
-            return _NONE
+            return _NONE, []
         row = self._rows.get(state.request_id)
         if row is None:
             if len(self._rows) < self._factors.shape[0] - 1:
@@ -77,8 +88,7 @@ class BatchedPenalty(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  
             self._penalties[row.index] = penalty
             self._rows[state.request_id] = row
         self._rows.move_to_end(state.request_id)
-        tokens = state.initial_tokens + state.generated_tokens
-        if new := tokens[row.noted :]:
-            self._factors[row.index, torch.tensor(new, device=self._factors.device)] = penalty
-            row.noted = len(tokens)
-        return row.index
+        prompt, answer = state.initial_tokens, state.generated_tokens
+        new = list(prompt[row.noted :]) + list(answer[max(0, row.noted - len(prompt)) :])
+        row.noted += len(new)
+        return row.index, new
