@@ -7,8 +7,8 @@ first token with 8 at once. Without flash attention all of it twice, with its st
 differ, so that nothing is gained by shared prefixes. Each load is run once before it is measured. Times are of the
 clock. What is found is written as it goes.
 
-It needs torch, transformers (as pinned) and numpy, not the rest of the project: on a machine with another torch, put
-wheels of transformers and huggingface-hub as pinned beside it (`pip install --no-deps --target site …`, then
+It needs torch, transformers (5.23 or later) and numpy, not the rest of the project: on a machine with another torch and
+an older transformers put the pinned one beside it (`pip install --no-deps --target site transformers==5.23.0`, then
 `PYTHONPATH=site`).
 """
 
@@ -174,7 +174,7 @@ def make_batching(model: Any, loads: Loads, padding: int | None) -> Batching:
 def measure_model(model: Any, loads: Loads, found: dict[str, Any], keep: Keep) -> None:
     """Measure a loaded model into `found`, and `keep` that after every row."""
     # Random weights end an answer at random; each is to be as long as it was asked for.
-    model.generation_config.eos_token_id = [-1]
+    model.generation_config.eos_token_id = None
     plain = generate_per_second(model, loads.one, static=False)
     found["generate"] = {"one_stream_per_s": round(plain, 1)}
     found["ours"] = []
