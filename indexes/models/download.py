@@ -12,7 +12,7 @@ from indexes.errors import EngineUnavailableError
 from indexes.models.fetching import fetch
 from indexes.models.folders import model_folder
 from indexes.models.hubs import HUBS, Hub, RemoteFile
-from indexes.models.listening import Download, DownloadListener, LoggedDownloads, readable
+from indexes.models.listening import Download, DownloadListener, log_download, readable
 from indexes.models.partial import PartialModel
 
 # Seconds to connect, and without a byte, before a hub counts as out of reach.
@@ -35,7 +35,7 @@ def download_model(name: str, revision: str, models_folder: Path, listener: Down
             for hub in HUBS:
                 try:
                     files = hub.files(client, name, revision)
-                    _fetch_all(client, hub, files, partial, (name, revision), listener or LoggedDownloads())
+                    _fetch_all(client, hub, files, partial, (name, revision), listener or log_download)
                 except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
                     failures.append(f"{hub.name}: {type(error).__name__} {error}".strip())
                 else:
@@ -64,9 +64,9 @@ def _fetch_all(
             f"the model {model[0]} needs {readable(size - kept)} more in {partial.target.parent}, where"
             f" {readable(free)} are free: set models.folder to another disk"
         )
-    listener.starts(Download(*model, hub.name, hub.address, partial.target, size, kept))
+    progress = listener(Download(*model, hub.name, hub.address, partial.target, size, kept))
     try:
         for file in files:
-            fetch(client, file, partial, listener.advances)
+            fetch(client, file, partial, progress.advances)
     finally:
-        listener.ends()
+        progress.ends()

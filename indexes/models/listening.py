@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,12 +32,8 @@ class Download:
         return f"{what} from {self.hub} ({self.address}) to {self.folder}"
 
 
-class DownloadListener(Protocol):
-    """What a download tells. Called by one thread at a time."""
-
-    def starts(self, download: Download) -> None:
-        """Tell that a hub has the model and its files are fetched from there; `ends` follows, whatever happens."""
-        ...
+class DownloadProgress(Protocol):
+    """What one download tells; called by one thread at a time."""
 
     def advances(self, file: str, done: int, total: int) -> None:
         """Tell that of `file`, `total` bytes long, `done` bytes are here."""
@@ -47,19 +44,25 @@ class DownloadListener(Protocol):
         ...
 
 
-class LoggedDownloads:
-    """Puts a line on the log where a download starts: it is never silent, also where nobody listens."""
+# Called where a hub has the model and its files are fetched from there; several downloads may run side by side.
+DownloadListener = Callable[[Download], DownloadProgress]
 
-    def starts(self, download: Download) -> None:
-        """Log what comes, from where and to where."""
-        # A warning, since gigabytes are fetched; `models.offline` forbids it.
-        logger.warning("%s", download.line())
+
+class Unshown:
+    """Keeps quiet on the way; a failure is an error of its own."""
 
     def advances(self, file: str, done: int, total: int) -> None:
-        """Keep the log short."""
+        """Say nothing."""
 
     def ends(self) -> None:
-        """Keep the log short: a failure is an error of its own."""
+        """Say nothing."""
+
+
+def log_download(download: Download) -> DownloadProgress:
+    """Put a line on the log where a download starts: it is never silent, also where nobody listens."""
+    # A warning, since gigabytes are fetched; `models.offline` forbids it.
+    logger.warning("%s", download.line())
+    return Unshown()
 
 
 def readable(size: int) -> str:

@@ -75,14 +75,14 @@ def pull(name: Name, config: Config = None, as_json: Json = False) -> None:
     """Download a model from ModelScope or Hugging Face; after a break the same command goes on where it was."""
     from indexes.models.download import download_model
     from indexes.models.folders import default_models_folder
-    from kb.cli.downloads import ShownDownloads
+    from kb.cli.downloads import show_download
     from kb.known_models import KNOWN_MODELS
 
     if not _ON_HUBS.fullmatch(name) or ".." in name:
         raise UsageError(f"{name} is no name on the hubs: give organisation/model, as in {KNOWN_MODELS[0].name}")
     folder = _models_folder(session.settings(config)) or default_models_folder()
     try:
-        place = download_model(name, "", folder, ShownDownloads())
+        place = download_model(name, "", folder, show_download)
     except KeyboardInterrupt:
         output.notice("What came is kept: the same command goes on from there.")
         raise

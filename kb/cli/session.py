@@ -33,11 +33,11 @@ def settings(config: Path | None, flags: Mapping[str, object] | None = None) -> 
 def application(config: Path | None, flags: Mapping[str, object] | None = None) -> Iterator[Application]:
     """Yield the application, and close it whatever happens."""
     loaded = settings(config, flags)
-    from kb.cli.downloads import ShownDownloads
+    from kb.cli.downloads import show_download
     from kb.wiring import Application
 
     _show_loading()
-    opened = Application(loaded, ShownDownloads())
+    opened = Application(loaded, show_download)
     try:
         yield opened
     finally:

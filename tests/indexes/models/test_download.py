@@ -38,8 +38,9 @@ class Listener:
         self.done: dict[str, list[int]] = {}
         self.ended = 0
 
-    def starts(self, download: Download) -> None:
+    def __call__(self, download: Download) -> Listener:
         self.downloads.append(download)
+        return self
 
     def advances(self, file: str, done: int, total: int) -> None:
         self.done.setdefault(file, []).append(done)
