@@ -14,6 +14,7 @@ from kb.known_models import KNOWN_MODELS
 CACHE_GROUP: Final = 64
 _ROUND_WINDOW: Final = 256
 _SMALLEST_WINDOW: Final = 512
+_SMALLEST_RESERVE_MB: Final = 256
 # The window that a smaller model is proposed for, where a larger one was asked for.
 _MODEST_WINDOW: Final = 4096
 
@@ -95,6 +96,9 @@ class MemoryPlan:
             found.append('engine.cache_dtype = "int8"')
         if self.element > 2 and replace(self, element=2, weights=self.weights * 2 // self.element).fits:
             found.append('engine.dtype = "bfloat16"')
+        megabytes = (self.free - self.weights - self.cache) >> 20
+        if _SMALLEST_RESERVE_MB <= megabytes < self.reserve >> 20:
+            found.append(f"engine.reserve_mb = {megabytes}")
         return found
 
 
@@ -156,9 +160,11 @@ def require_memory(plan: MemoryPlan, folder: ModelFolder, *, can_shrink_cache: b
     found = plan.remedies(can_shrink_cache)
     if smaller := _smaller_model(plan):
         found.append(f'a smaller model, such as engine.model = "{smaller}"')
-    if "quantization_config" not in folder.config:
+    # Four bits a weight, and the scales beside them.
+    if "quantization_config" not in folder.config and replace(plan, weights=plan.weights * 5 // 16).fits:
         found.append('a GPTQ or AWQ build served by vLLM, with engine.name = "openai"')
-    raise EngineUnavailableError(f"{folder.path.name} does not fit: {plan.line()}. What would: {'; or '.join(found)}")
+    would = f"What would: {'; or '.join(found)}" if found else "No setting would make it fit: more memory is needed"
+    raise EngineUnavailableError(f"{folder.path.name} does not fit: {plan.line()}. {would}")
 
 
 def _smaller_model(plan: MemoryPlan) -> str | None:

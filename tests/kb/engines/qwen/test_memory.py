@@ -83,6 +83,19 @@ def test_refusals_say_what_would_fit(seven: ModelFolder) -> None:
         require_memory(planned(seven, 12), seven, can_shrink_cache=False)
 
 
+def test_a_reserve_too_large_is_named(tmp_path: Path, seven: ModelFolder) -> None:
+    """Where the reserve alone takes all, it is the setting that is named, with a value that fits, and nothing else."""
+    small = described(tmp_path / "small", {**QWEN_7B, "num_hidden_layers": 2}, {"w": ("BF16", [100_000])})
+    plan = replace(planned(small, 4, slots=1, window=2048), reserve=20 * GIGABYTE)
+    with pytest.raises(EngineUnavailableError, match=r"What would: engine\.reserve_mb = \d+$") as refused:
+        require_memory(plan, small, can_shrink_cache=False)
+    megabytes = int(str(refused.value).split()[-1])
+    assert replace(plan, reserve=megabytes << 20).fits
+    assert not replace(plan, reserve=megabytes + 1 << 20).fits
+    with pytest.raises(EngineUnavailableError, match="more memory is needed"):
+        require_memory(planned(seven, 1), seven, can_shrink_cache=False)
+
+
 def test_types_of_weights(tmp_path: Path) -> None:
     """Floats are counted as what they are converted to; packed integers and 8-bit floats as what they are."""
     tensors = {"a": ("BF16", [1000]), "b": ("I32", [1000]), "c": ("F8_E4M3", [10, 100]), "d": ("F32", [])}
