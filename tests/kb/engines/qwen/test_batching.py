@@ -295,3 +295,14 @@ def test_closing_answers_what_is_there(bench: Bench) -> None:
         bench.ask(2)
     assert bench.run(request) == [1, 1]
     bench.until(lambda: bench.loop.stopped)
+
+
+def test_closing_can_be_waited_for() -> None:
+    """With a time to wait the loop has been stopped when `close` returns; a queue never used has none to wait for."""
+    bench = Bench()
+    request = bench.ask(1)
+    bench.held(1)
+    assert bench.run(request) == [1, 1]
+    bench.batching.close(wait=PATIENCE)
+    assert bench.loop.stopped
+    Bench().batching.close(wait=PATIENCE)
