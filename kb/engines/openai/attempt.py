@@ -12,7 +12,7 @@ import httpx
 from indexes.errors import EngineUnavailableError
 from kb.engines.base import GenerationOptions, Restart
 from kb.engines.openai.deadlines import Deadline, Watch
-from kb.engines.openai.dialect_parts import Part
+from kb.engines.openai.dialect_parts import Part, quotable
 from kb.engines.openai.endings import trouble, trouble_of_nothing
 from kb.engines.openai.endpoints import Endpoint
 from kb.engines.openai.exchange import End, Exchange, Head
@@ -98,7 +98,7 @@ class Attempt:
         if cancel.is_set():
             return
         if not self._begun and not self._complete and self._strange:
-            raise Failure(self._trouble(f"it sent no answer but {self._strange[:200]}"), repeat=False)
+            raise Failure(self._trouble("it sent no answer but ", self._strange), repeat=False)
         if not self._begun and not self._complete:
             # llama-cpp-python, for one, streams nothing at all for a prompt over its context.
             raise Failure(
@@ -181,20 +181,21 @@ class Attempt:
                 self._complete = self._complete or self._begun
                 return
             try:
-                part = dialect.read(message)
+                part = dialect.read(self._endpoint.masked(message))
             except EngineUnavailableError as error:
                 if self._complete:
                     # Torn off behind the end: the answer stands.
                     return
                 raise self._trouble(str(error)) from None
             if part.strange:
-                self._strange = " ".join(message.split())
+                self._strange = message
             yield part
             if part.done and dialect.route != "openai":
                 return
 
-    def _trouble(self, said: str) -> EngineUnavailableError:
-        return EngineUnavailableError(f"{self._endpoint.url}: {self._endpoint.masked(said)}")
+    def _trouble(self, said: str, quoted: str = "") -> EngineUnavailableError:
+        masked = self._endpoint.masked
+        return EngineUnavailableError(f"{self._endpoint.url}: {masked(said)}{quotable(masked(quoted))}")
 
     def _refusal(self, head: Head) -> Failure:
         endpoint = self._endpoint

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+_MOST_READ: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,19 @@ def error_text(value: Mapping[str, Any]) -> str:
     stated = value.get("message") if value.get("object") == "error" else None
     for found in (error.get("message") if isinstance(error, dict) else error, value.get("detail"), stated):
         if found:
-            return " ".join((found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)).split())[:300]
+            return quotable(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False))
     # FastChat's model workers put their trouble into the place of the answer.
     if value.get("error_code") and isinstance(value.get("text"), str):
-        return " ".join(value["text"].split())[:300] or f"error_code {value['error_code']}"
-    return json.dumps(error)[:300] if error else ""
+        return quotable(value["text"]) or quotable(f"error_code {value['error_code']}")
+    return quotable(json.dumps(error)) if error else ""
+
+
+def quotable(said: str) -> str:
+    """Return the beginning of what a server said, fit for an error of one line: without what cannot be printed or sent.
+
+    Left in, half a character would break the JSON of our own response, and a control sequence the terminal.
+    """
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in said[:_MOST_READ]).split())[:300]
 
 
 def _text(value: object) -> str:

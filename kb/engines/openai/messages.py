@@ -5,17 +5,25 @@ The form is told by how it begins: the type that its header states is wrong at s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
 from kb.engines.openai.sse import events, lines, looks_like_events
 
 _LONGEST_BODY: Final = 4 << 20
 
 
-def messages(pieces: Iterable[bytes], is_lines: bool, refuse: Callable[[str], Exception]) -> Iterator[str]:
-    """Yield messages that are not blank; `is_lines`: each line is one. Raises what `refuse` makes of words why not."""
+class Refuse(Protocol):
+    """Makes an error of words, and of what the server said."""
+
+    def __call__(self, said: str, quoted: str = "") -> Exception:
+        """Return the error: `said` is ours, `quoted` the server's, not yet fit to be shown."""
+        ...
+
+
+def messages(pieces: Iterable[bytes], is_lines: bool, refuse: Refuse) -> Iterator[str]:
+    """Yield messages that are not blank; `is_lines`: each line is one. Raises what `refuse` makes of a response."""
     text = lines(pieces)
     first = next((line for line in text if line.strip()), "")
     begins = first.lstrip()[:1]
@@ -28,10 +36,10 @@ def messages(pieces: Iterable[bytes], is_lines: bool, refuse: Callable[[str], Ex
     elif begins == "<":
         raise refuse("it sent a web page: is engine.base_url the address of the API?")
     else:
-        raise refuse(f"it sent no answer but {first.strip()[:200]}")
+        raise refuse("it sent no answer but ", first)
 
 
-def _whole(first: str, text: Iterable[str], refuse: Callable[[str], Exception]) -> str:
+def _whole(first: str, text: Iterable[str], refuse: Refuse) -> str:
     held, size = [first], len(first)
     for line in text:
         held.append(line)

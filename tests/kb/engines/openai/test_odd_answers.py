@@ -16,8 +16,16 @@ from kb.engines.openai.endpoints import ServerAddress
 from kb.engines.openai.engine import OpenAIEngine
 from kb.engines.openai.sse import events, lines
 from kb.records import Usage
-from tests.kb.engines.openai.scripted_server import Connection, ScriptedServer, chunks_of, delta, head, replying
-from tests.kb.engines.openai.test_engine import GOOD, OPTIONS, ask, engine_for
+from tests.kb.engines.openai.scripted_server import (
+    Connection,
+    ScriptedServer,
+    chunks_of,
+    delta,
+    failing,
+    head,
+    replying,
+)
+from tests.kb.engines.openai.test_engine import GOOD, KEY, OPTIONS, ask, engine_for
 
 DONE = "data: [DONE]\n\n"
 Serve = Callable[..., ScriptedServer]
@@ -118,6 +126,33 @@ def test_what_is_no_whole_answer_is_an_error(serve: Serve, script: str, said: st
     assert len(server.asked) == 1
     assert server.url in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        failing("500 Oh", json.dumps({"error": {"message": "kaput\x1b[2J\n\u202e\ud83d\x07!"}})),
+        replying("data: " + json.dumps({"error": "kaput\x1b[2J\n\u202e\ud83d\x07!"}) + "\n\n"),
+        replying("kaput\x1b[2J \u202e\x07!\n"),
+        replying('{"msg": "kaput\x7f\u202e"}'),
+    ],
+)
+def test_what_a_server_said_is_quoted_in_print(serve: Serve, script: Connection) -> None:
+    """Its words stand in the error without control sequences, marks of direction or half characters."""
+    with pytest.raises(EngineUnavailableError, match="kaput") as raised:
+        ask(engine_for(serve(script)))
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("form", ["{}", "data: {}\n\n", "{}\n"])
+@pytest.mark.parametrize("before", range(270, 301, 5))
+def test_no_part_of_the_key_is_quoted(serve: Serve, form: str, before: int) -> None:
+    """A key that a server repeats is masked before its words are cut to length."""
+    said = "x" * before + KEY
+    told = said if form == "{}\n" else json.dumps({"error": said})
+    with pytest.raises(EngineUnavailableError, match="xxx") as raised:
+        ask(engine_for(serve(replying(form.format(told))), api_key=KEY))
+    assert "sk-" not in str(raised.value)
 
 
 def test_another_server_is_asked_where_nothing_was_shown(serve: Serve) -> None:
