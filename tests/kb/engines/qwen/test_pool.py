@@ -83,3 +83,16 @@ def test_what_fits_by_the_plan_fits(
             assert pool.max_decode_fast_path_length >= (0 if masks else window)
             made += 1
     assert made
+
+
+def test_settings_by_attention() -> None:
+    """Pages, their table and CUDA graphs are those that the attention can do; with masks only where asked for."""
+    from kb.engines.qwen.paged import batching_settings
+
+    flash = batching_settings("flash_attention_2", 4, 16384, 2048)
+    assert (flash.page_size, flash.max_blocks_per_request, flash.num_blocks) == (256, 64, 256)
+    masks = batching_settings("sdpa", 4, 16384, 512)
+    assert (masks.page_size, masks.max_blocks_per_request, masks.num_blocks) == (16, None, 4096)
+    assert flash.use_cuda_graph is masks.use_cuda_graph is None
+    graphs = batching_settings("sdpa", 4, 16384, 512, graph_padding=2048)
+    assert (graphs.use_cuda_graph, graphs.kv_padding_interval_size) == (True, 2048)
