@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ import httpx
 
 from indexes.errors import EngineUnavailableError
 from kb.engines.base import GenerationOptions, Restart
+from kb.engines.foreign_json import parse
 from kb.engines.openai.deadlines import Deadline, Watch
 from kb.engines.openai.dialect_parts import Part, quotable
-from kb.engines.openai.endings import trouble, trouble_of_nothing
+from kb.engines.openai.endings import at_bound, trouble, trouble_of_nothing
 from kb.engines.openai.endpoints import Endpoint
 from kb.engines.openai.exchange import End, Exchange, Head
 from kb.engines.openai.failures import Failure, failure_of_connection, failure_of_status
@@ -110,7 +112,7 @@ class Attempt:
             )
         if not self._complete and (self._endpoint.dialect.marks_end or self._tells_finish):
             raise self._trouble("the connection broke off before the answer was complete")
-        rest = self._shown.feed(joiner.finish()) + self._shown.finish()
+        rest = self._shown.feed(joiner.finish()) + self._shown.finish(cut=at_bound(self._finish))
         if text := self._stops.feed(rest) + self._stops.finish():
             worded = worded or bool(text.strip())
             yield text
@@ -181,14 +183,15 @@ class Attempt:
                 self._complete = self._complete or self._begun
                 return
             try:
-                part = dialect.read(self._endpoint.masked(message))
+                part = dialect.read(message, self._endpoint.masked)
             except EngineUnavailableError as error:
                 if self._complete:
                     # Torn off behind the end: the answer stands.
                     return
                 raise self._trouble(str(error)) from None
             if part.strange:
-                self._strange = message
+                # Written anew, without the escapes behind which the key might hide.
+                self._strange = json.dumps(parse(message), ensure_ascii=False)
             yield part
             if part.done and dialect.route != "openai":
                 return
@@ -199,7 +202,11 @@ class Attempt:
 
     def _refusal(self, head: Head) -> Failure:
         endpoint = self._endpoint
-        body = endpoint.masked(head.error_body.decode("utf-8", "replace")).encode()
-        head = Head(head.status, head.content_type, head.retry_after, body)
-        has_key = endpoint.api_key is not None
-        return failure_of_status(head, endpoint.url, endpoint.model, has_key, endpoint.dialect.raises_context)
+        return failure_of_status(
+            head,
+            endpoint.url,
+            endpoint.model,
+            endpoint.api_key is not None,
+            endpoint.dialect.raises_context,
+            endpoint.masked,
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -86,17 +86,20 @@ def tgi_part(value: Mapping[str, Any]) -> Part:
     )
 
 
-def error_text(value: Mapping[str, Any]) -> str:
-    """Return the message of an error body in any of the shapes that servers use, or "" where there is none."""
+def error_text(value: Mapping[str, Any], masked: Callable[[str], str] = str) -> str:
+    """Return the message of an error body in any of the shapes that servers use, or "" where there is none.
+
+    `masked` takes secrets out, before the words are cut to length and after their escapes were read.
+    """
     error = value.get("error")
     stated = value.get("message") if value.get("object") == "error" else None
     for found in (error.get("message") if isinstance(error, dict) else error, value.get("detail"), stated):
         if found:
-            return quotable(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False))
+            return quotable(masked(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)))
     # FastChat's model workers put their trouble into the place of the answer.
     if value.get("error_code") and isinstance(value.get("text"), str):
-        return quotable(value["text"]) or quotable(f"error_code {value['error_code']}")
-    return quotable(json.dumps(error)) if error else ""
+        return quotable(masked(value["text"])) or quotable(f"error_code {value['error_code']}")
+    return quotable(masked(json.dumps(error))) if error else ""
 
 
 def quotable(said: str) -> str:

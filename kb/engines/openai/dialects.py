@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -70,15 +70,18 @@ class Dialect:
         body = standard | self.extras(options)
         return bodies.without_whole_nucleus(body) if self.refuses_whole_nucleus else body
 
-    def read(self, message: str) -> Part:
-        """Return what a message of the stream holds; raise EngineUnavailableError where it reports an error."""
+    def read(self, message: str, masked: Callable[[str], str] = str) -> Part:
+        """Return what a message of the stream holds; raise EngineUnavailableError where it reports an error.
+
+        `masked` takes secrets out of the server's words.
+        """
         try:
             value = parse(message)
         except ValueError:
             raise EngineUnavailableError("the server sent something that is not JSON") from None
         if not isinstance(value, dict):
             raise EngineUnavailableError("the server sent JSON that is no message of a chat")
-        if error := error_text(value):
+        if error := error_text(value, masked):
             raise EngineUnavailableError(f"the server reported: {error}")
         if self.route == "ollama":
             return ollama_part(value)

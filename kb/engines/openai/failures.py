@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import httpx
 
 from indexes.errors import EngineUnavailableError
 from kb.engines.foreign_json import parse
-from kb.engines.openai.dialect_parts import error_text
+from kb.engines.openai.dialect_parts import error_text, quotable
 from kb.engines.openai.exchange import Head
 
 _BUSY: Final = frozenset({429, 502, 503, 504})
@@ -41,13 +42,11 @@ class FieldsRefused(Failure):
     """The server does not like the request's fields (400 or 422)."""
 
 
-def failure_of_status(head: Head, url: str, model: str, has_key: bool, raises_context: str) -> Failure:
-    """Return what a status other than 200 means. The server's words are quoted; the caller masks secrets in them."""
-    try:
-        value = parse(head.error_body)
-    except ValueError:
-        value = None
-    said = error_text(value) if isinstance(value, dict) else ""
+def failure_of_status(
+    head: Head, url: str, model: str, has_key: bool, raises_context: str, masked: Callable[[str], str] = str
+) -> Failure:
+    """Return what a status other than 200 means. The server's words are quoted; `masked` takes secrets out of them."""
+    said = _words(head.error_body, masked)
     status = head.status
     detail = f" ({said})" if said else ""
     if status in (401, 403):
@@ -68,6 +67,16 @@ def failure_of_status(head: Head, url: str, model: str, has_key: bool, raises_co
             return Failure(EngineUnavailableError(longer), repeat=False, blames=False)
         return FieldsRefused(error, repeat=False, blames=False)
     return Failure(error, repeat=status in _BUSY, after=head.retry_after)
+
+
+def _words(body: bytes, masked: Callable[[str], str]) -> str:
+    """Return what an error body says: the message of its JSON, or plain text, but no web page."""
+    try:
+        value = parse(body)
+    except ValueError:
+        text = body.decode("utf-8", "replace").strip()
+        return "" if text[:1] in ("<", "{", "[") else quotable(masked(text))
+    return error_text(value, masked) if isinstance(value, dict) else ""
 
 
 def failure_of_connection(error: httpx.HTTPError, url: str, connect_seconds: float) -> Failure:

@@ -25,7 +25,7 @@ from tests.kb.engines.openai.scripted_server import (
     head,
     replying,
 )
-from tests.kb.engines.openai.test_engine import GOOD, KEY, OPTIONS, ask, engine_for
+from tests.kb.engines.openai.test_engine import GOOD, OPTIONS, ask, engine_for
 
 DONE = "data: [DONE]\n\n"
 Serve = Callable[..., ScriptedServer]
@@ -144,14 +144,23 @@ def test_what_a_server_said_is_quoted_in_print(serve: Serve, script: Connection)
     assert str(raised.value).isprintable()
 
 
-@pytest.mark.parametrize("form", ["{}", "data: {}\n\n", "{}\n"])
-@pytest.mark.parametrize("before", range(270, 301, 5))
+@pytest.mark.parametrize("before", [0, 280, 290, 295])
+@pytest.mark.parametrize("form", ["body", "event", "strange", "words", "status", "plain status"])
 def test_no_part_of_the_key_is_quoted(serve: Serve, form: str, before: int) -> None:
-    """A key that a server repeats is masked before its words are cut to length."""
-    said = "x" * before + KEY
-    told = said if form == "{}\n" else json.dumps({"error": said})
+    """A key that a server repeats is masked before its words are cut to length, however it escaped it."""
+    key = "sk-secret/0123+456789=="
+    words = "x" * before + "xxx " + key
+    told = json.dumps({"error": words}).replace("/", "\\/").replace("+", "\\u002B")
+    script = {
+        "body": replying(told),
+        "event": replying(f"data: {told}\n\n"),
+        "strange": replying(told.replace("error", "msg")),
+        "words": replying(words + "\n"),
+        "status": failing("500 Oh", told),
+        "plain status": failing("500 Oh", words, kind="text/plain"),
+    }[form]
     with pytest.raises(EngineUnavailableError, match="xxx") as raised:
-        ask(engine_for(serve(replying(form.format(told))), api_key=KEY))
+        ask(engine_for(serve(script), api_key=key))
     assert "sk-" not in str(raised.value)
 
 
