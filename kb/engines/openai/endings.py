@@ -16,6 +16,11 @@ def trouble(finish: str) -> str:
     return f"the server broke the answer off ({finish})" if finish in _BROKEN else ""
 
 
+def at_bound(finish: str) -> bool:
+    """Return whether the answer ends because it may not be longer."""
+    return finish in _BOUND
+
+
 def trouble_of_nothing(finish: str, thought: bool, max_new_tokens: int) -> str:
     """Return why an answer without any text that ends for this reason is none; `thought`: the model did think.
 
@@ -23,7 +28,7 @@ def trouble_of_nothing(finish: str, thought: bool, max_new_tokens: int) -> str:
     """
     if finish in _TOOLS:
         return "the model called a tool instead of answering: start the server without tools"
-    if thought or finish in _BOUND:
+    if thought or at_bound(finish):
         return (
             f"the model {'thought, and ' if thought else ''}came to no answer within engine.max_new_tokens = "
             f"{max_new_tokens}: raise it, or name the kind of server in engine.dialect, so that thinking can be "

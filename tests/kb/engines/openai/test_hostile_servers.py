@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import threading
 import time
@@ -280,6 +281,17 @@ def test_a_server_that_stops_showing_thoughts(serve: Serve) -> None:
         assert list(engine.stream(prompt(), OPTIONS, threading.Event())) == ["十", "天"]
 
 
+def test_a_thought_that_is_cut_off(serve: Serve) -> None:
+    """A server that was seen to show thoughts, and now is cut off before the end of one, has given no answer."""
+    bound = 'data: {"choices": [{"delta": {}, "finish_reason": "length"}]}\n\ndata: [DONE]\n\n'
+    server = serve(replying(*UNOPENED, "data: [DONE]\n\n"), replying(delta("秘密推理，"), bound))
+    engine = engine_for(server, "vllm")
+    assert kept(engine.stream(prompt(), OPTIONS, threading.Event())) == "十五天。"
+    for _ in range(2):
+        with pytest.raises(EngineUnavailableError, match="thought, and came to no answer"):
+            assert kept(engine.stream(prompt(), OPTIONS, threading.Event())) is None
+
+
 THOUGHTS = {
     "block": [delta("<think>我想一想"), delta("，员工……")],
     "field": ['data: {"choices": [{"delta": {"reasoning_content": "秘密"}}]}\n\n'] * 2,
@@ -306,3 +318,41 @@ def wait_for(happened: Callable[[], bool]) -> None:
     while not happened():
         assert time.monotonic() < ends
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("dialect", ["auto", "vllm"])
+def test_words_of_a_server_are_only_words(serve: Serve, dialect: str) -> None:
+    """What a server says in its errors neither moves the cursor nor turns the reading order around."""
+    said = json.dumps({"error": {"message": "bad \x1b[31m\u202e\u2066 年假 \ud800 " + "x" * 5000}})
+    for script in (failing("400 Bad", said), replying(f"data: {said}\n\n"), replying(delta("半"), f"data: {said}\n\n")):
+        with pytest.raises(EngineUnavailableError, match="年假") as raised:
+            ask(engine_for(serve(script), dialect))
+        assert str(raised.value).isprintable()
+        assert len(str(raised.value)) < 600
+
+
+ANSWER_FORMS = {
+    "byte order mark": ("\ufeff" + delta("你") + delta("好") + "data: [DONE]\n\n", "text/event-stream"),
+    "events as JSON": (delta("你") + delta("好") + "data: [DONE]\n\n", "application/json"),
+}
+
+
+@pytest.mark.parametrize(("script", "kind"), ANSWER_FORMS.values(), ids=ANSWER_FORMS.keys())
+def test_nothing_is_lost_at_the_beginning(serve: Serve, script: str, kind: str) -> None:
+    """A byte order mark costs no text, nor does a wrong type of content."""
+    assert ask(engine_for(serve(replying(script, first=head(kind=kind)))))[0] == "你好"
+
+
+def test_an_empty_answer_is_called_empty(serve: Serve) -> None:
+    """A server that ends in order without a word is not told to have too small a context."""
+    script = 'data: {"choices": [{"delta": {"content": ""}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    with pytest.raises(EngineUnavailableError, match="empty answer") as raised:
+        ask(engine_for(serve(replying(script))))
+    assert "context" not in str(raised.value)
+
+
+def test_a_broken_off_answer_is_not_whole(serve: Serve) -> None:
+    """A server that has a reason for the end in each message, and then leaves without one, broke its answer off."""
+    piece = 'data: {"choices": [{"delta": {"content": "十五"}, "finish_reason": null}]}\n\n'
+    with pytest.raises(EngineUnavailableError, match="broke off"):
+        ask(engine_for(serve(replying(piece, piece))))
