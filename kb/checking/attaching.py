@@ -1,4 +1,4 @@
-"""Marks for an answer that has none: after each sentence that some passage clearly bears out."""
+"""Marks for an answer that has none: after each of its statements that some passage clearly bears out."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Final
 from ingest.splitting.sentences import sentence_spans
 from kb.checking.marks import Mark
 from kb.checking.quoting import SpanNumbers, locate
-from kb.checking.support import Verdict, judge, overlap
+from kb.checking.substance import headings_of, substance, without_bullets
+from kb.checking.support import Verdict, judge, overlap, solid
 from kb.records import Passage
 
 # An uncited sentence is given a citation only where at least this share of its terms is found.
 ATTACH_OVERLAP: Final = 0.7
+_FEWEST_LETTERS: Final = 2
 # Fenced code up to its end or that of the text, and code between equal runs of back-ticks.
 _CODE = re.compile(r"^[ \t]*```.*?(?:^[ \t]*```|\Z)|(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL | re.MULTILINE)
 # Behind a mark these would make more of it than a mark.
@@ -23,7 +25,7 @@ _TARGETS: Final = frozenset("([:")
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A text with the marks that it was given, and a verdict for each of its sentences that was tried."""
+    """A text with the marks that it was given, and a verdict for each of its statements."""
 
     text: str
     marks: tuple[Mark, ...]
@@ -31,15 +33,24 @@ class Attached:
 
 
 def attach(text: str, passages: Sequence[Passage]) -> Attached:
-    """Write marks into a text that has none. Nothing else of it changes: it is not read again as an engine's text."""
+    """Write marks into a text that has none. Nothing else of it changes: it is not read again as an engine's text.
+
+    Where it states nothing, a word or two are enough where a passage has the very same.
+    """
     numbers = SpanNumbers(passages)
     code = [match.span() for match in _CODE.finditer(text)]
     pieces: list[str] = []
     marks: list[Mark] = []
     verdicts: list[Verdict] = []
     at = length = since = 0
-    for start, end in sentence_spans(text):
-        best, verdict = best_passage(text[start:end], passages)
+    spans = sentence_spans(text)
+    headings = headings_of(passages)
+    kinds = [substance(text[start:end], headings) for start, end in spans]
+    states = "full" in kinds
+    for (start, end), kind in zip(spans, kinds, strict=True):
+        if kind == "none" or (states and kind != "full"):
+            continue
+        best, verdict = best_passage(without_bullets(text[start:end]), passages, verbatim=not states)
         verdicts.append(verdict)
         if best is None or text[end : end + 1] in _TARGETS or any(first < end < last for first, last in code):
             continue
@@ -54,8 +65,8 @@ def attach(text: str, passages: Sequence[Passage]) -> Attached:
     return Attached("".join([*pieces, text[at:]]), tuple(marks), tuple(verdicts))
 
 
-def best_passage(claim: str, passages: Sequence[Passage]) -> tuple[Passage | None, Verdict]:
-    """Return the passage that clearly bears out a claim, if any, and the verdict on the claim."""
+def best_passage(claim: str, passages: Sequence[Passage], *, verbatim: bool = False) -> tuple[Passage | None, Verdict]:
+    """Return the passage that clearly bears out a claim (word for word where `verbatim`), and the verdict."""
     best: Passage | None = None
     most = ATTACH_OVERLAP
     verdict: Verdict = "unsupported"
@@ -63,6 +74,8 @@ def best_passage(claim: str, passages: Sequence[Passage]) -> tuple[Passage | Non
         start, end = locate(claim, passage.hit.text)
         evidence = passage.hit.text[start:end]
         support = judge(claim, evidence)
+        if verbatim and (support.reason != "verbatim" or len(solid(claim)) < _FEWEST_LETTERS):
+            continue
         share = 1.0 if support.reason == "verbatim" else overlap(claim, evidence)
         if support.verdict == "supported" and (share > most or (best is None and share >= most)):
             best, most, verdict = passage, share, "supported"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kb.checking.attaching import attach
+from kb.checking.claims import Claim, claims_of
 from kb.checking.marks import Mark
-from kb.checking.quoting import MAXIMUM_QUOTE, locate, undivided
+from kb.checking.quoting import MAXIMUM_QUOTE, locate
+from kb.checking.substance import headings_of
 from kb.checking.support import Verdict, judge
 from kb.records import Citation, Passage, Place
 
@@ -19,7 +21,8 @@ PlaceOf = Callable[[str, int], Place]
 class Checked:
     """A checked text with its citations: every mark has a citation, and every citation a mark.
 
-    `verdicts` has one verdict for each sentence that cites or was tried against the passages.
+    `verdicts` are those on its statements that cite or, where none does, on the others; where it states nothing, on
+    its words.
     """
 
     text: str
@@ -39,62 +42,54 @@ def check(text: str, marks: Sequence[Mark], passages: Sequence[Passage], place_o
     bears out.
     """
     by_number = {passage.n: passage for passage in passages}
-    tried: tuple[Verdict, ...] = ()
     if not marks:
         attached = attach(text, passages)
-        text, marks, tried = attached.text, attached.marks, attached.verdicts
+        text, marks = attached.text, attached.marks
+        if not marks:
+            return Checked(text, (), attached.verdicts)
     spans: dict[int, list[tuple[int, int]]] = {}
     verdicts_of: dict[int, list[Verdict]] = {}
     cited: dict[int, Passage] = {}
-    verdicts: list[Verdict] = []
-    for claim, used in _claims(text, marks):
-        evidence = []
-        for mark in used:
-            passage = by_number[mark.passage]
-            span = locate(claim, passage.hit.text)
-            cited[mark.n] = passage
+    on_statements: list[Verdict] = []
+    on_words: list[Verdict] = []
+    claims = claims_of(text, marks, headings_of(passages))
+    for claim in claims.cited:
+        verdict, found = _judged(claim, by_number)
+        if claim.substance != "none":
+            (on_statements if claim.substance == "full" else on_words).append(verdict)
+        for mark, span in zip(claim.marks, found, strict=True):
+            cited[mark.n] = by_number[mark.passage]
             spans.setdefault(mark.n, []).append(span)
-            evidence.append(passage.hit.text[span[0] : span[1]])
-        verdict = judge(claim, "\n".join(evidence)).verdict
-        verdicts.append(verdict)
-        for mark in used:
             verdicts_of.setdefault(mark.n, []).append(verdict)
+    if not on_statements:
+        on_statements = [_verdict(statement, passages) for statement in claims.uncited]
     citations = tuple(
         _citation(n, cited[n], _hull(spans[n]), all(verdict == "supported" for verdict in verdicts_of[n]), place_of)
         for n in sorted(cited)
     )
-    return Checked(text, citations, tuple(verdicts) or tried)
+    return Checked(text, citations, tuple(on_statements or on_words))
 
 
-def _claims(text: str, marks: Sequence[Mark]) -> list[tuple[str, list[Mark]]]:
-    """Return what each group of marks stands for, without marks, and the group, each passage once.
+def _judged(claim: Claim, passages: Mapping[int, Passage]) -> tuple[Verdict, list[tuple[int, int]]]:
+    """Return the verdict on the first of a claim's texts that is borne out, else on the nearest, and its spans."""
+    judged: list[tuple[Verdict, list[tuple[int, int]]]] = []
+    for text in claim.texts:
+        held = [passages[mark.passage].hit.text for mark in claim.marks]
+        found = [locate(text, passage) for passage in held]
+        evidence = "\n".join(passage[start:end] for passage, (start, end) in zip(held, found, strict=True))
+        judged.append((judge(text, evidence).verdict, found))
+        if judged[-1][0] == "supported":
+            return judged[-1]
+    return judged[0]
 
-    That is the part of its sentence since the group before; the last group of a sentence also has what follows it.
-    """
-    pieces: list[str] = []
-    groups: dict[int, list[Mark]] = {}
-    at = length = 0
-    for mark in marks:
-        pieces.append(text[at : mark.start])
-        length += mark.start - at
-        at = mark.end
-        group = groups.setdefault(length, [])
-        if all(mark.passage != other.passage for other in group):
-            group.append(mark)
-    bare = "".join([*pieces, text[at:]])
-    spans = undivided(bare, groups.keys()) or [(0, len(bare))]
-    # A mark belongs to the last sentence that begins before it: it follows the text that it is for.
-    owners = [max((index for index, (start, _) in enumerate(spans) if start < offset), default=0) for offset in groups]
-    offsets = list(groups)
-    claims = []
-    for position, (offset, owner) in enumerate(zip(offsets, owners, strict=True)):
-        start, end = spans[owner]
-        if position and owners[position - 1] == owner:
-            start = offsets[position - 1]
-        if position + 1 < len(offsets) and owners[position + 1] == owner:
-            end = offset
-        claims.append((bare[start:end], groups[offset]))
-    return claims
+
+def _verdict(statement: str, passages: Sequence[Passage]) -> Verdict:
+    """Return the verdict on a statement that cites nothing, by the passage that does most for it."""
+    found = set()
+    for passage in passages:
+        start, end = locate(statement, passage.hit.text)
+        found.add(judge(statement, passage.hit.text[start:end]).verdict)
+    return "supported" if "supported" in found else "unverifiable" if "unverifiable" in found else "unsupported"
 
 
 def _hull(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:

@@ -33,6 +33,8 @@ class SpanNumbers:
         """Return the number, from 1, for a mark of `passage` behind `text` (what was written since the mark before)."""
         sentences = undivided(text, ())
         claim = text[slice(*sentences[-1])] if sentences else text
+        if not solid(claim) and (before := [at for at, run in enumerate(self._runs, 1) if run[0] == passage]):
+            return before[-1]  # a mere mark, as in a list of sources
         start, end = locate(claim, self._texts[passage])
         for index, (cited, first, last) in enumerate(self._runs):
             wider = min(first, start), max(last, end)
