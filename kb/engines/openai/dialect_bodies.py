@@ -14,7 +14,7 @@ Extras = Callable[[GenerationOptions], Body]
 # Servers encode the rendered prompt with its control tokens, so one inside a document would end its turn.
 _CONTROL: Final = re.compile(r"<(?=\|(?:im_start|im_end|endoftext)\|>)")
 # Qwen3's kinds that answer with or without a thought; those of these names have one way only.
-_ONE_WAY: Final = re.compile(r"instruct|thinking|coder|base", re.IGNORECASE)
+_ONE_WAY: Final = re.compile(r"(?<![a-z])(?:instruct|thinking|coder|base)(?![a-z])", re.IGNORECASE)
 # What Qwen3's own template writes before an answer that is to come without a thought.
 _EMPTY_THOUGHT: Final = "<think>\n\n</think>\n\n"
 _FEWEST: Final = ("model", "messages", "stream", "max_tokens", "temperature")

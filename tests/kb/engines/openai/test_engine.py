@@ -209,6 +209,7 @@ def test_dialects(serve: Serve, name: str) -> None:
         ({"model_id": "Qwen/Qwen2.5-7B-Instruct"}, "Qwen3-8B", False),
         ({"model_id": "Qwen/Qwen3-4B-Instruct-2507"}, "", False),
         ({"model_id": "Qwen/Qwen3-4B-Thinking-2507"}, "", False),
+        ({"model_id": "/data/qwen3-8b-database"}, "", True),
         ({"model_id": "/models/qwen3/Qwen2.5-7B"}, "", False),
         ({"model_id": ["Qwen3-8B"]}, "", False),
     ],

@@ -182,7 +182,7 @@ def test_an_answer_at_its_bound_stands(serve: Serve) -> None:
 @pytest.mark.parametrize("dialect", ["vllm", "ollama", "tgi-native"])
 def test_a_server_that_stays_after_its_end(serve: Serve, dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the answer is complete the connection need not end: what comes within a moment counts, then it is left."""
-    monkeypatch.setattr("kb.engines.openai.deadlines._AFTER_THE_END", 0.3)
+    monkeypatch.setattr("kb.engines.openai.deadlines._AFTER_THE_END", 1.0)
     usage = {"choices": [], "usage": {"prompt_tokens": 30, "completion_tokens": 2}}
     said = {
         "vllm": chunk(content="你好") + chunk("stop") + f"data: {json.dumps(usage)}\n\n",
