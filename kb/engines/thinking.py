@@ -62,6 +62,12 @@ class ThinkFilter:
         self._passed = self._passed or bool(shown)
         return shown
 
+    def release(self) -> str:
+        """Return what was held back as likely a thought, and expect none any longer: thoughts come in another way."""
+        kept, self._kept, self._likely = self._kept, "", False
+        self._passed = self._passed or bool(kept)
+        return kept
+
     def finish(self, cut: bool = False) -> str:
         """Return what was held back: half a tag is text after all, but an unclosed block stays hidden.
 

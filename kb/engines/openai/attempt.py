@@ -26,6 +26,8 @@ from kb.engines.thinking import ThinkFilter
 from kb.records import Usage
 
 _LOG = logging.getLogger(__name__)
+# In the words of the OpenAI form and Ollama, of some gateways, and of TGI.
+_CUT: Final = ("length", "max_tokens", "max_new_tokens")
 # What an answer may take: of text far more than any tokenizer puts into a token, and of bytes the JSON around each
 # token besides. A server that sends more does not keep to the bound of the request, or means harm.
 _CHARACTERS_OF_A_TOKEN: Final = 64
@@ -61,6 +63,11 @@ class Attempt:
             return None
         return Usage(self.prompt_tokens, self.completion_tokens)
 
+    @property
+    def cut(self) -> bool:
+        """Whether the server ended the answer at its bound of tokens."""
+        return self._finish in _CUT and not self._stops.stopped
+
     def read(self, cancel: threading.Event) -> Iterator[str | Restart]:
         """Yield the text that is to be shown; a Restart takes back what was. Raises Failure or EngineUnavailableError.
 
@@ -77,7 +84,8 @@ class Attempt:
                 self._most_characters -= len(part.text)
                 self._require_bound(self._most_characters)
                 thought = thought or part.thinking
-                shown = self._shown.feed(joiner.feed(part.text))
+                shown = self._shown.release() if part.thinking else ""
+                shown += self._shown.feed(joiner.feed(part.text))
                 if self._shown.withdrawn:
                     self._stops, self._shown.withdrawn = StopFilter(self._options.stop), False
                     worded = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -16,6 +17,8 @@ from kb.engines.openai.failures import Failure
 # After a failure a server is left alone for one second, and twice as long after each further one, up to a minute.
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
+# Models that always think, and whose chat templates open the thought.
+_THINKERS: Final = re.compile(r"\bqwq\b|thinking|deepseek-r1", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,8 @@ class Endpoint:
         self.url = self.dialect.url(address.base_url)
         # Where the server answered only the fewest fields, it is spared the others from then on.
         self.only_fewest_fields = False
-        # Its answers begin with a thought that only its end marks, as far as it was seen.
-        self.thinks_unmarked = False
+        # Its answers begin with a thought that only its end marks, by the model's name or as far as it was seen.
+        self.thinks_unmarked = _THINKERS.search(address.model) is not None
         self.running = 0
         self.failures = 0
         self.sound_from = 0.0

@@ -292,6 +292,17 @@ def test_a_thought_that_is_cut_off(serve: Serve) -> None:
             assert kept(engine.stream(prompt(), OPTIONS, threading.Event())) is None
 
 
+@pytest.mark.parametrize("model", ["Qwen/Qwen3-4B-Thinking-2507", "qwq:32b", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"])
+def test_models_that_always_think(serve: Serve, model: str) -> None:
+    """Behind such a name no thought is ever shown; where the server tells them apart answers are streamed."""
+    apart = 'data: {"choices": [{"delta": {"reasoning_content": "秘密"}}]}\n\n'
+    end = "data: [DONE]\n\n"
+    server = serve(replying(*UNOPENED, end), replying(apart, delta("十"), delta("天"), end))
+    for expected in (["十五", "天。"], ["十", "天"]):
+        engine = OpenAIEngine([ServerAddress(server.url, model, "vllm")])
+        assert list(engine.stream(prompt(), OPTIONS, threading.Event())) == expected
+
+
 THOUGHTS = {
     "block": [delta("<think>我想一想"), delta("，员工……")],
     "field": ['data: {"choices": [{"delta": {"reasoning_content": "秘密"}}]}\n\n'] * 2,
