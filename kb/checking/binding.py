@@ -74,8 +74,9 @@ def _clauses(evidence: str, quantity: Quantity) -> list[_Piece]:
         for index, piece in enumerate(pieces):
             first = next((at + 1 for at in range(index - 1, -1, -1) if rivals[at]), 0)
             last = next((at for at in range(index + 1, len(pieces)) if rivals[at]), len(pieces))
-            around = frozenset().union(*(other.words for other in pieces[first:last]))
-            found.append(replace(piece, words=around) if piece.words else piece)
+            words = frozenset().union(*(other.words for other in pieces[first:last]))
+            text = "，".join(other.text for other in pieces[first:last])
+            found.append(replace(piece, words=words, text=text) if piece.words else piece)
     return found
 
 
@@ -116,9 +117,7 @@ def _belongs_to(quantity: Quantity, ours: _Piece, other: _Piece, holding: _Piece
         return True
     if not holding.words or not any(_measures_alike(quantity, value) for value in other.values):
         return False
-    return _is_telling((ours.words & other.words) - holding.words, ours.text) and not (
-        (ours.words & holding.words) - other.words
-    )
+    return _is_telling(ours, other, holding) and not ((ours.words & holding.words) - other.words)
 
 
 def _is_parallel(ours: Sequence[str], other: Sequence[str], holding: Sequence[str]) -> bool:
@@ -133,11 +132,12 @@ def _measures_alike(one: Quantity, other: Quantity) -> bool:
     return one.unit == other.unit or (one.unit in counted and other.unit in counted)
 
 
-def _is_telling(words: frozenset[str], text: str) -> bool:
-    """Say whether words of a text are a Latin word or an identifier, or two neighbouring Chinese characters."""
-    if any(word.isascii() and len(word) > 1 for word in words):
+def _is_telling(ours: _Piece, other: _Piece, holding: _Piece) -> bool:
+    """Say whether a claim has a word of one part that another lacks: Latin, or two neighbouring Chinese characters."""
+    if any(word.isascii() and len(word) > 1 for word in (ours.words & other.words) - holding.words):
         return True
-    return any(one in words and other in words for one, other in pairwise(text))
+    pairs = {one + two for one, two in pairwise(ours.text) if one in ours.words and two in ours.words}
+    return any(pair in other.text and pair not in holding.text for pair in pairs)
 
 
 def _noun_of_another(quantity: Quantity, claim: str, evidence: str) -> bool:

@@ -26,7 +26,7 @@ _ORDERED = (
 )
 # 周三 before a counting word is three times a week, or the like.
 CALENDAR: Final = (
-    r"(?P<weekday>(?:周|星期|礼拜)[一二三四五六日天](?![次回趟个天种顿节班人位场轮期度年岁十百千万\d]|小时|分钟)"
+    r"(?P<weekday>(?:周|星期|礼拜)[一二三四五六日天](?![次回趟个天种顿节班人位场轮期度年岁十百千万]|小时|分钟|\d+\s?[次回个天])"
     rf"|\b(?:{'|'.join(_WEEKDAYS)})s?\b)"
     rf"|\b(?P<month>{'|'.join(_MONTHS)}|(?:jan|feb|apr|jun|jul|aug|sept?|oct|nov|dec)(?=\.?\s?\d))\b"
     rf"|\b(?P<ordinal>{'|'.join(_ORDINALS)})(?=\s(?:{_ORDERED})\b)"

@@ -15,7 +15,7 @@ from kb.checking.numbers import without_numbers
 from kb.checking.opposites import opposite
 from kb.checking.persons import another_person
 from kb.checking.qualifiers import misqualified
-from kb.checking.roles import reversed_roles
+from kb.checking.roles import another_agent, reversed_roles
 from kb.checking.scope import excepted, wrong_scope
 from kb.checking.subjects import another_subject
 
@@ -41,6 +41,8 @@ def contradiction(folded_claim: str, folded_evidence: str) -> str:
         clauses_of = clause_numbers(folded_evidence)
         if word := exchanged(ours, theirs, clauses_of) or displaced(ours, theirs, clauses_of):
             return f"exchanged {word}"
+        if agent := another_agent(folded_claim, folded_evidence):
+            return f"agent {agent}"
         if number := misplaced(folded_claim, folded_evidence):
             return f"misplaced {number}"
         for part in CLAUSE.split(folded_claim):

@@ -11,7 +11,8 @@ _HEDGED = re.compile(
 )
 _CAUTIOUS = re.compile(
     rf"{_HEDGED.pattern}|将|会在|能|可以|大约|或|有时"
-    r"|\b(?:can|will|would|should|sometimes|often|allowed|permitted|in rare cases|rarely|plan|suggests?)\b"
+    r"|\b(?:can|will|would|should|sometimes|often|allowed|permitted|accepted|possible|entitled"
+    r"|in rare cases|rarely|plan|suggests?)\b"
 )
 _AT_MOST = re.compile(
     r"不(?:得|能|应|可)?(?:超过|多于|高于|大于|长于|晚于)|至多|最多|以内|之内|以下|不足|少于|低于|小于|未满|上限"

@@ -6,11 +6,16 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from kb.checking.alignment import clause_numbers, exchanged, tokens
 from kb.checking.function_words import FUNCTION_CHARACTERS, FUNCTION_WORDS
 
 _PASSIVE = re.compile(
     r"[被由]|为.{1,12}所|\bby\b"
-    r"|\b(?:is|are|was|were|be|been|being)\s(?:not\s|\w+ly\s)?\w+(?:ed|en|wn|ne|ld|pt|ut|ught)\b"
+    r"|\b(?:is|are|was|were|be|been|being)\s(?:not\s|\w+ly\s)?\w*(?:ed|en|wn|ne|ld|pt|ut|ught|made|sent|paid|led|run|read|met|found|set|built)\b"
+)
+_IN_CLAUSE = r"[^，,；;。：:\n]"
+_BY = re.compile(
+    rf"(?<!{_IN_CLAUSE})((?:(?!由){_IN_CLAUSE}){{2,12}}?)(?<![自理经缘])[须应将可]?由(?![于此])({_IN_CLAUSE}{{3,24}})"
 )
 _SYMMETRIC = re.compile(
     "结婚|合作|相同|相等|相似|接壤|相邻|相距|会面|会谈|等于|联合|共同|married|equal|adjacent|borders?|met|same|together"
@@ -21,6 +26,18 @@ _MAXIMUM_TOKENS: Final = 120
 _RELATING: Final = frozenset("再才比胜输借卖嫁娶败杀救教欠")
 # How many tokens may stand between a thing and what relates it, such as 于去年 or 了.
 _BETWEEN: Final = 3
+
+
+def another_agent(claim: str, evidence: str) -> str:
+    """Return whom a claim has do something where one side says 某事由甲做, the other 甲做某事; or ""."""
+    ours, theirs = _in_active_voice(claim), _in_active_voice(evidence)
+    if (ours == claim) == (theirs == evidence) or _SYMMETRIC.search(claim):
+        return ""
+    return exchanged(tokens(ours), tokens(theirs), clause_numbers(theirs))
+
+
+def _in_active_voice(text: str) -> str:
+    return _BY.sub(r"\2\1", text)
 
 
 def reversed_roles(claim: str, evidence: str, ours: Sequence[str], theirs: Sequence[str]) -> str:
@@ -43,11 +60,17 @@ def reversed_roles(claim: str, evidence: str, ours: Sequence[str], theirs: Seque
                 before, behind = ours[:start], ours[start + length :]
                 if (
                     _relates(relation)
+                    and _is_placing(behind) == _is_placing(theirs[at + length :])
                     and _ends_as_begins(before, theirs[at + length :], theirs[:at])
                     and _ends_as_begins(theirs[:at], behind, theirs[at + length :])
                 ):
                     return "".join(relation)
     return ""
+
+
+def _is_placing(words: Sequence[str]) -> bool:
+    """Say whether a place follows: what stands there and where it stands may be said in either order."""
+    return bool(words) and words[0] in ("在", "于")
 
 
 def _shared(ours: Sequence[str], theirs: Sequence[str]) -> int:

@@ -62,8 +62,8 @@ def wrong_scope(claim: str, evidence: str, clause: str) -> str:
 
 
 def loses_exception(claim: str, before: str) -> bool:
-    """Say whether a quotation that speaks of all leaves out an exception at the end of what stands before it."""
-    return bool(_ALL.search(claim)) and _EXCEPTION_BEFORE.search(before) is not None
+    """Say whether a quotation that opens with "all" leaves out an exception at the end of what stands before it."""
+    return _ALL.match(claim) is not None and _EXCEPTION_BEFORE.search(before) is not None
 
 
 def excepted(claim: str, evidence: str) -> bool:

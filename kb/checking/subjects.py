@@ -29,7 +29,7 @@ def another_subject(part: str, evidence: str) -> str:
     That subject must stand in another clause of the evidence, so that it is known and something else is said of it.
     """
     claim = tokens(part)
-    clauses = [words for clause in CLAUSE.split(evidence) if (words := tokens(clause))]
+    clauses = [words for clause in CLAUSE.split(evidence) if (words := _without_coordinator(tokens(clause)))]
     english = bool(claim) and claim[0].isascii()
     for size in (1, 2, 3) if english else (2,):
         subject = claim[:size]
@@ -63,6 +63,10 @@ def _predicate(
     return (), []
 
 
+def _without_coordinator(words: list[str]) -> list[str]:
+    return words[1:] if words[:1] in (["and"], ["but"], ["while"]) else words
+
+
 def _is_agent(before: Sequence[str], predicate: Sequence[str], claim: Sequence[str]) -> bool:
     """Say whether what stands before a predicate in its clause names somebody of whom the claim does not speak.
 
@@ -75,8 +79,8 @@ def _is_agent(before: Sequence[str], predicate: Sequence[str], claim: Sequence[s
     name = _TRAILING.sub("", _LEADING.sub("", "".join(before)))
     if not name or any(name[at : at + 2] in "".join(claim) for at in range(len(name) - 1)):
         return False
-    kind = "".join(predicate[:3])
-    return _PERSON.fullmatch(name) is not None or bool(_AGENT.search(name[-4:]) or _AGENT.match(kind))
+    kind = "".join(predicate[:4])
+    return _PERSON.fullmatch(name) is not None or bool(_AGENT.search(name[-4:]) or _AGENT.search(kind))
 
 
 def _starts(words: Sequence[str], run: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ from kb.checking.negation import turns_round
 from kb.checking.numbers import missing_number, numbers_in, without_numbers
 from kb.checking.numerals import ENGLISH_MULTIPLIERS, ENGLISH_VALUES
 from kb.checking.scope import loses_exception
+from kb.checking.synonyms import in_words_of
 from kb.checking.units import is_unit
 
 Verdict = Literal["supported", "unsupported", "unverifiable"]
@@ -37,7 +38,11 @@ _QUOTED = re.compile(r"“([^”\n]{2,80})”|「([^」\n]{2,80})」|『([^』\n
 _LONG_NAME: Final = 7
 # How much of what stands before a quotation, in characters, may turn it round.
 _CONTEXT: Final = 80
-_DENYING = re.compile(r"\b(?:not|no|never)\b")
+# Denial and modality have checks of their own.
+_MODALITY = re.compile(
+    r"\b(?:not|no|never|cannot|[a-z]+n't|must|need(?:s|ed)?|allowed|permitted|prohibited|forbidden|required|possible)\b"
+    r"|不(?:需要?|用|必|能|可以?|得|会)?|无需|无须|没有|需要|必须|应当|应该|可以"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,12 @@ class Support:
 def overlap(claim: str, evidence: str) -> float:
     """Return the share of the claim's terms that the evidence holds, in [0, 1]; 1 for a claim without terms.
 
-    Numbers, function words and English negations (which have their own check) are left out.
+    Numbers, function words, and words of denial and modality are left out; a synonym counts as the word.
     """
-    wanted = frozenset(terms(_DENYING.sub(" ", without_function_words(without_numbers(fold(claim))))).tolist())
-    return len(wanted & frozenset(terms(fold(evidence)).tolist())) / len(wanted) if wanted else 1.0
+    folded = fold(evidence)
+    said = in_words_of(without_numbers(fold(claim)), folded)
+    wanted = frozenset(terms(without_function_words(_MODALITY.sub(" ", said))).tolist())
+    return len(wanted & frozenset(terms(folded).tolist())) / len(wanted) if wanted else 1.0
 
 
 def judge(claim: str, evidence: str) -> Support:
