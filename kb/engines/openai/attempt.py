@@ -26,8 +26,6 @@ from kb.engines.thinking import ThinkFilter
 from kb.records import Usage
 
 _LOG = logging.getLogger(__name__)
-# In the words of the OpenAI form and Ollama, of some gateways, and of TGI.
-_CUT: Final = ("length", "max_tokens", "max_new_tokens")
 # What an answer may take: of text far more than any tokenizer puts into a token, and of bytes the JSON around each
 # token besides. A server that sends more does not keep to the bound of the request, or means harm.
 _CHARACTERS_OF_A_TOKEN: Final = 64
@@ -66,7 +64,7 @@ class Attempt:
     @property
     def cut(self) -> bool:
         """Whether the server ended the answer at its bound of tokens."""
-        return self._finish in _CUT and not self._stops.stopped
+        return at_bound(self._finish) and not self._stops.stopped
 
     def read(self, cancel: threading.Event) -> Iterator[str | Restart]:
         """Yield the text that is to be shown; a Restart takes back what was. Raises Failure or EngineUnavailableError.

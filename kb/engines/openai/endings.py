@@ -6,7 +6,8 @@ from typing import Final
 
 _BROKEN: Final = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_system_resource"})
 _TOOLS: Final = frozenset({"tool_calls", "function_call"})
-_BOUND: Final = frozenset({"length", "max_tokens"})
+# In the words of the OpenAI form and Ollama, of some gateways, and of TGI.
+_BOUND: Final = frozenset({"length", "max_tokens", "max_new_tokens"})
 
 
 def trouble(finish: str) -> str:

@@ -89,5 +89,5 @@ def failure_of_connection(error: httpx.HTTPError, url: str, connect_seconds: flo
     elif isinstance(error, httpx.ConnectError):
         message = f"no connection ({error}): is the server running?"
     else:
-        message = f"the connection broke off ({error or type(error).__name__})"
+        message = f"the connection broke off ({quotable(str(error)) or type(error).__name__})"
     return Failure(EngineUnavailableError(f"{url}: {message}"), repeat=True)
