@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Final
 
+from kb.checking.calendar import half_of_day_before
 from kb.checking.differences import ANCHOR, ASKING, another_word, are_related, places, tells_apart
 from kb.checking.function_words import is_function
 from kb.checking.numbers import quantities
@@ -34,10 +35,11 @@ def clause_numbers(folded: str) -> list[int]:
 
 
 def _placed(folded: str) -> Iterator[tuple[str, int]]:
-    """Yield each token with its offset."""
+    """Yield each token with its offset; a time with the half of the day before it is one token."""
     at = 0
     for quantity in quantities(folded):
-        yield from ((match[0], match.start()) for match in _TOKEN.finditer(folded, at, quantity.start))
+        start = max(at, half_of_day_before(folded, quantity.start)) if ":" in quantity.value else quantity.start
+        yield from ((match[0], match.start()) for match in _TOKEN.finditer(folded, at, start))
         yield f"#{quantity.value}", quantity.start
         at = quantity.end
     yield from ((match[0], match.start()) for match in _TOKEN.finditer(folded, at))

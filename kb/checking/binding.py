@@ -15,6 +15,7 @@ from kb.checking.units import COUNTING, agree, unit_at
 
 SEGMENT: Final = re.compile(r"[；;。！？!?\n]|\.(?=\s|$)")
 """What stands between two sentences, rows or items of a folded text."""
+_CLAUSE: Final = re.compile(rf"{CLAUSE.pattern}|\b(?:and|but|while|whereas)\b")
 # A name with digits, as of a model: its digits are no number of anything.
 _IDENTIFIER: Final = re.compile(r"[a-z][a-z_.-]*\d[a-z0-9_-]*")
 _OPENING: Final = 2
@@ -69,7 +70,7 @@ def _clauses(evidence: str, quantity: Quantity) -> list[_Piece]:
     """
     found = []
     for segment in SEGMENT.split(evidence):
-        pieces = [_piece(text) for text in CLAUSE.split(segment) if text.strip()]
+        pieces = [_piece(text) for text in _CLAUSE.split(segment) if text.strip()]
         rivals = [any(_measures_alike(quantity, value) for value in piece.values) for piece in pieces]
         for index, piece in enumerate(pieces):
             first = next((at + 1 for at in range(index - 1, -1, -1) if rivals[at]), 0)

@@ -103,6 +103,12 @@ def time_of_day(folded: str, start: int) -> tuple[str, str, int] | None:
     return f"{hour % _NOON}:{_minute(match):02}", said, match.end()
 
 
+def half_of_day_before(folded: str, start: int) -> int:
+    """Return where the half of the day that is named right before a time begins, or `start` where none is."""
+    named = _FORENOON.search(folded, max(0, start - 3), start) or _AFTERNOON.search(folded, max(0, start - 3), start)
+    return named.start() if named else start
+
+
 def _half_of_day(before: str, letter: str | None) -> str:
     if letter:
         return "forenoon" if letter == "a" else "afternoon"

@@ -17,7 +17,7 @@ from kb.checking.persons import another_person
 from kb.checking.qualifiers import misqualified
 from kb.checking.roles import another_agent, reversed_roles
 from kb.checking.scope import excepted, wrong_scope
-from kb.checking.subjects import another_subject
+from kb.checking.subjects import another_subject, subject_named_later
 
 # Texts larger than this, tokens of one times tokens of the other, are not laid side by side: where they repeat
 # themselves that takes seconds, and a sentence so long repeats no other but for one word.
@@ -46,7 +46,7 @@ def contradiction(folded_claim: str, folded_evidence: str) -> str:
         if number := misplaced(folded_claim, folded_evidence):
             return f"misplaced {number}"
         for part in CLAUSE.split(folded_claim):
-            if subject := another_subject(part, folded_evidence):
+            if subject := another_subject(part, folded_evidence) or subject_named_later(part, folded_evidence):
                 return f"subject {subject}"
     if direction := turned_direction(folded_claim, folded_evidence):
         return direction

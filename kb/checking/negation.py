@@ -86,9 +86,14 @@ def _denies_what_is_stated(ours: list[str], theirs: list[str]) -> bool:
             stated = [clause for clause in theirs if _has(clause, word)]
             rest = _content(NEGATION.sub(" ", re.sub(rf"{_pattern(word)}[a-z]*", " ", part)))
             about = [clause for clause in stated if not rest or 2 * len(rest & _content(clause)) >= len(rest)]
-            if about and not any(_denies(clause, word) for clause in stated):
+            if about and not any(_denies(clause, word) or _denies_in_english(clause, word) for clause in stated):
                 return True
     return False
+
+
+def _denies_in_english(clause: str, word: str) -> bool:
+    """Say whether an English clause denies a word: that may stand before the negation, as its subject."""
+    return any(re.search(_ENGLISH, part) for part in re.split(r"\band\b", clause) if _has(part, word))
 
 
 def _denied_as_a_whole(stating: list[str], denying: list[str], *, elided: bool = False) -> bool:

@@ -27,6 +27,9 @@ _NUMBER = re.compile(
     rf"|\b(?P<english>(?:{_ENGLISH})(?:[\s-](?:and\s)?(?:{_ENGLISH}))*)\b"
 )
 _HALF = re.compile("半(?![导岛径])")
+# 每月 is once in one month.
+_EACH = re.compile("每(天|日|周(?![一二三四五六日天])|星期(?![一二三四五六日天])|月|年)")
+_TURNS: Final = {"天": "day", "日": "day", "周": "week", "星期": "week", "月": "month", "年": "year"}
 # Other words for what comes first.
 _FOREMOST = re.compile(r"首|冠|最先|最早|头一|\b(?:first|1st)\b")
 # How many of a smaller unit are one of a larger one, where neither is the base of the other.
@@ -76,6 +79,8 @@ def missing_number(folded_claim: str, folded_evidence: str) -> str:
         held.setdefault(value, set()).add(unit)
     if _FOREMOST.search(folded_evidence):
         held.setdefault("1", set()).add("")
+    for match in _EACH.finditer(folded_evidence):
+        held.setdefault("1", set()).add(_TURNS[match[1]])
     for value, unit in numbers_in(folded_claim):
         if not any(agree(said, other) for form, said in _forms(value, unit) for other in held.get(form, ())):
             return f"{value} {unit}".strip()

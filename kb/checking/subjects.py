@@ -63,6 +63,42 @@ def _predicate(
     return (), []
 
 
+def subject_named_later(part: str, evidence: str) -> str:
+    """Return the subject of a part of a claim that is named only behind all clauses with its predicate, or "".
+
+    A subject that is left out is one that was named before. The predicate must have a number, and words of their own
+    must stand before it in those clauses.
+    """
+    claim = tokens(part)
+    size = 1 if claim and claim[0].isascii() else 2
+    subject = claim[:size]
+    if len(claim) <= size or any(word[0] == "#" or is_function(word) for word in subject):
+        return ""
+    clauses = [words for clause in CLAUSE.split(evidence) if (words := _without_coordinator(tokens(clause)))]
+    named = [index for index, words in enumerate(clauses) if _starts(words, subject) >= 0]
+    if not named or _starts(clauses[named[0]], subject) != 0:
+        return ""
+    for start in range(size, len(claim)):
+        ending = claim[start:]
+        if not any(word[0] == "#" for word in ending) or sum(map(_weight, ending)) < _MINIMUM_PREDICATE:
+            return ""
+        holding = [index for index, words in enumerate(clauses) if _starts(words, ending) >= 0]
+        if holding:
+            later = max(holding) < named[0]
+            return "".join(subject) if later and all(_has_subject(clauses[index], ending) for index in holding) else ""
+    return ""
+
+
+def _weight(word: str) -> int:
+    """Return how much a word says of what a predicate is: a number or a Latin word as much as two characters."""
+    return 0 if is_function(word) else 2 if word.isascii() else 1
+
+
+def _has_subject(words: Sequence[str], ending: Sequence[str]) -> bool:
+    before = [word for word in words[: _starts(words, ending)] if not is_function(word)]
+    return sum(_weight(word) for word in before) > 1 and not re.search("(?:ed|ing)$", before[0])
+
+
 def _without_coordinator(words: list[str]) -> list[str]:
     return words[1:] if words[:1] in (["and"], ["but"], ["while"]) else words
 

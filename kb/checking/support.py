@@ -36,6 +36,7 @@ _DETERMINED = re.compile(r"\s(?:the|a|an|your|this|that|these|those|all|any|each
 _SMALL = re.compile(r"\s[a-z]")
 _QUOTED = re.compile(r"“([^”\n]{2,80})”|「([^」\n]{2,80})」|『([^』\n]{2,80})』|\"([^\"\n]{2,80})\"")
 _LONG_NAME: Final = 7
+_NUMERAL = re.compile("[0-9零〇一二两三四五六七八九十百千万亿]")
 # How much of what stands before a quotation, in characters, may turn it round.
 _CONTEXT: Final = 80
 # Denial and modality have checks of their own.
@@ -75,7 +76,7 @@ def judge(claim: str, evidence: str) -> Support:
     folded_claim, folded_evidence = fold(claim), fold(evidence)
     share = overlap(claim, evidence)
     if solid(claim) and solid(claim) in solid(evidence):
-        cut = _torn_everywhere(claim, folded_evidence)
+        cut = _torn_everywhere(claim, folded_evidence) or _half_a_number(folded_claim, folded_evidence)
         return Support("unsupported", share, cut) if cut else Support("supported", 1.0, "verbatim")
     number = missing_number(folded_claim, folded_evidence)
     if number:
@@ -127,6 +128,15 @@ def _torn_everywhere(claim: str, folded_evidence: str) -> str:
             return ""
         at = run.find(wording, at + 1)
     return reason
+
+
+def _half_a_number(folded_claim: str, folded_evidence: str) -> str:
+    """Return the number at the edge of a quotation that is only part of one in the evidence, or ""."""
+    wording = solid(folded_claim)
+    if not (_NUMERAL.match(wording) or _NUMERAL.match(wording[-1])):
+        return ""
+    number = missing_number(folded_claim, folded_evidence)
+    return f"number {number}" if number else ""
 
 
 def _names(claim: str, *, crossing: bool) -> list[str]:
