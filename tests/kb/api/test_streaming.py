@@ -55,9 +55,10 @@ def test_a_client_that_does_not_read_is_cut_off(
     data = json.dumps({"question": ENGLISH, "stream": True}).encode()
     head = f"POST /ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n"
     with socket.create_connection(("127.0.0.1", running.port), timeout=10) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + data)
-        assert engine.started.wait(10)
-        assert engine.stopped.wait(10)
+        assert engine.started.wait(60)
+        assert engine.stopped.wait(60)
 
 
 def test_a_client_that_leaves_the_queue_is_forgotten(serve_home: Serve, filled_home: Path) -> None:
