@@ -7,7 +7,7 @@ from typing import Final
 
 from indexes.text.matching import fold, terms
 from ingest.splitting.sentences import sentence_spans
-from kb.checking.support import solid, torn
+from kb.checking.support import solid, splits_number, torn
 from kb.records import Passage
 
 # A wider hull of spans than this, in characters, is no longer a quotation: the first span then stands alone.
@@ -53,7 +53,10 @@ class SpanNumbers:
 def locate(claim: str, passage: str) -> tuple[int, int]:
     """Return the span of the sentence, or the few sentences in a row, of a passage that best bear out a claim."""
     verbatim = claim.strip()
-    if verbatim and (found_at := passage.find(verbatim)) >= 0 and not torn(verbatim, passage[:found_at]):
+    found_at = passage.find(verbatim) if verbatim else -1
+    if found_at >= 0 and not (
+        torn(verbatim, passage[:found_at]) or splits_number(passage, found_at, found_at + len(verbatim))
+    ):
         return found_at, found_at + len(verbatim)
     sentences = sentence_spans(passage)
     if not sentences:

@@ -28,7 +28,8 @@ _OPENERS_TEXT = (
     "a an the this that these those it its he she they we i you in on at by for from to of with as and "
     "but or if when while after before because since there here both all some most many each every no not "
     "yes according based however therefore thus also is was are were has have had do does did what which "
-    "who where why how during under over then users people"
+    "who where why how nothing nobody everything everybody everyone anything anybody anyone someone something "
+    "during under over then users people"
 )
 _OPENERS: Final = frozenset(_OPENERS_TEXT.split())
 # A capitalised word before one of these is an imperative.
@@ -117,13 +118,21 @@ def torn(quotation: str, before: str) -> str:
     return "scope" if loses_exception(fold(quotation), folded_before) else ""
 
 
+def splits_number(text: str, start: int, end: int) -> bool:
+    """Say whether a run of a text begins or ends within a number."""
+    return any(_NUMERAL.match(text, edge - 1) and _NUMERAL.match(text, edge) for edge in (start, end) if edge)
+
+
 def _torn_everywhere(claim: str, folded_evidence: str) -> str:
     """Return what `torn` says of a claim wherever its words stand in the evidence, "" where one place is sound."""
     places = [at for at, character in enumerate(folded_evidence) if character.isalnum()]
     run, wording = "".join(folded_evidence[at] for at in places), solid(claim)
     reason, at = "", run.find(wording)
     while at >= 0:
-        reason = torn(claim, folded_evidence[: places[at]])
+        first, behind = places[at], places[at + len(wording) - 1] + 1
+        reason = torn(claim, folded_evidence[:first]) or (
+            "number" if splits_number(folded_evidence, first, behind) else ""
+        )
         if not reason:
             return ""
         at = run.find(wording, at + 1)

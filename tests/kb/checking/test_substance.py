@@ -75,7 +75,20 @@ def test_true_short_answers_stay(answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["[1]", "[1][2]", "。[1]", "😊[1]", "来源：[1]", "十三天。[2]", "99 years.[1]", "36[1]"]
+    "answer",
+    [
+        "[1]",
+        "[1][2]",
+        "。[1]",
+        "😊[1]",
+        "来源：[1]",
+        "十三天。[2]",
+        "99 years.[1]",
+        "36[1]",
+        "2[1]",
+        "期为2[1]",
+        "有十[2]",
+    ],
 )
 def test_false_or_empty_short_answers_go(answer: str) -> None:
     """Marks alone answer nothing, and short answers are checked like others."""
