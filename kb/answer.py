@@ -14,15 +14,13 @@ from kb.checking.links import LinkGuard
 from kb.checking.marks import MarkRewriter
 from kb.checking.quoting import SpanNumbers
 from kb.draft import Clock, Draft
-from kb.engines.base import Engine, GenerationOptions, Restart
+from kb.engines.base import Cut, Engine, GenerationOptions, Restart
 from kb.prompt import PROMPT_VERSION, build_prompt
 from kb.question import check_question
 from kb.records import Answer, DeltaEvent, DoneEvent, Event, HitsEvent, Prompt, Question, Usage
 from kb.refusal import is_refusal, may_become_refusal, refusal_text
 from kb.retriever import Grounding, Retriever
-
-_MARK_CHARACTERS = "[]0123456789 \n"
-_CLOSING = tuple("。！？.!?…：；”’」』）)》】`")
+from kb.sentence_ends import ends_whole, without_unfinished
 
 
 class Answerer:
@@ -72,9 +70,9 @@ class Answerer:
     ) -> Iterator[Event]:
         """Yield the hits, the text as it is generated, and at last the whole checked answer.
 
-        The pieces of text joined are the answer's text, with three exceptions that only the last event tells: an answer
+        The pieces of text joined are the answer's text, with exceptions that only the last event tells: an answer
         without marks is given them, an answer that nothing bears out becomes a refusal, and what turned out to be a
-        model's thought is left out. A refusal is one piece.
+        model's thought or is the unfinished end of an answer that was cut off is left out. A refusal is one piece.
         With `search_only` no engine is asked: the status is "answered" with an empty text and no engine. After `cancel`
         is set the stream ends soon, with what there is.
 
@@ -146,10 +144,10 @@ class Answerer:
         Where an engine does not count its tokens, an answer that stops in mid-sentence is taken for cut off.
         """
         if answer.usage is None:
-            whole = answer.answer.rstrip(_MARK_CHARACTERS)[-1:] in _CLOSING
+            whole = ends_whole(answer.answer)
         else:
             whole = answer.usage.completion_tokens < self._options.max_new_tokens
-        if self._cache is not None and answer.status == "answered" and whole:
+        if self._cache is not None and answer.status == "answered" and whole and not answer.truncated:
             self._cache.put(key, replace(answer, hits=()))
 
     def _checks(self, engine: Engine, prompt: Prompt) -> tuple[MarkRewriter, LinkGuard]:
@@ -166,6 +164,9 @@ class Answerer:
             if isinstance(piece, Usage):
                 draft.usage = piece
                 continue
+            if isinstance(piece, Cut):
+                draft.truncated = True
+                continue
             if isinstance(piece, Restart):
                 rewriter, guard = self._checks(engine, prompt)
                 written, held = "", ""
@@ -179,6 +180,9 @@ class Answerer:
                 break
         held += guard.feed(rewriter.close()) + guard.close()
         finished = written + held
+        if draft.truncated and finished.strip():
+            finished = without_unfinished(finished, prompt.language)
+            held = finished.removeprefix(written) if finished.startswith(written) else ""
         if not cancel.is_set() and (not finished.strip() or is_refusal(finished)):
             # What was shown is taken back by the last event, not by another piece.
             refusal = draft.done(refusal_text(prompt.language), "refused")
@@ -186,7 +190,8 @@ class Answerer:
             return
         if held:
             yield DeltaEvent(held)
-        checked = check(finished, guard.moved(rewriter.marks), prompt.passages, draft.ground.place_of)
+        marks = [mark for mark in guard.moved(rewriter.marks) if mark.end <= len(finished)]
+        checked = check(finished, marks, prompt.passages, draft.ground.place_of)
         if self._refuse_unsupported and checked.refuted and not cancel.is_set():
             yield draft.done(refusal_text(prompt.language), "refused")
             return

@@ -46,6 +46,7 @@ class Draft:
     usage: Usage | None = None
     prompt_version: str = PROMPT_VERSION
     cached: bool = False
+    truncated: bool = False
 
     def refused(self, question: str) -> Iterator[Event]:
         """Yield the refusal as one piece of text, and the end."""
@@ -55,12 +56,9 @@ class Draft:
 
     def repeated(self, known: Answer) -> Iterator[Event]:
         """Yield an answer that was generated earlier from the same passages."""
-        self.engine, self.usage, self.prompt_version, self.cached = (
-            known.engine,
-            Usage(0, 0),
-            known.prompt_version,
-            True,
-        )
+        # An engine that counts took nothing for it; one that does not count says so here too.
+        self.usage = None if known.usage is None else Usage(0, 0)
+        self.engine, self.prompt_version, self.cached = known.engine, known.prompt_version, True
         yield DeltaEvent(known.answer)
         yield self.done(known.answer, known.status, known.citations)
 
@@ -82,5 +80,6 @@ class Draft:
                 prompt_version=self.prompt_version,
                 request_id=self.request_id,
                 cached=self.cached,
+                truncated=self.truncated and status == "answered",
             )
         )

@@ -85,6 +85,7 @@ def _usage_payload(answer: Answer) -> Payload:
         "completion_tokens": None if usage is None else usage.completion_tokens,
         "prompt_version": answer.prompt_version,
         "cached": answer.cached,
+        "truncated": answer.truncated,
     }
 
 

@@ -99,7 +99,10 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole response to a question, as in the contract; `cached` says that it was generated earlier."""
+    """The whole response to a question, as in the contract; `cached` says that it was generated earlier.
+
+    `truncated` says that the engine was cut off at its bound of tokens; what it had not finished is left out.
+    """
 
     answer: str
     status: Status
@@ -114,6 +117,7 @@ class Answer:
     prompt_version: str
     request_id: str
     cached: bool = False
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

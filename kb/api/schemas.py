@@ -195,6 +195,7 @@ class UsageBody(BaseModel):
     completion_tokens: int | None
     prompt_version: str = Field(description="the name of the instructions")
     cached: bool = Field(description="generated for an earlier question: no tokens were used for this one")
+    truncated: bool = Field(description="cut off at the bound of tokens: the unfinished last sentence is left out")
 
 
 class AnswerBody(BaseModel):

@@ -42,6 +42,8 @@ def _why_again(answer: Answer, written: str) -> str:
     """Say why the answer is not what was written as it came."""
     if answer.status == "refused":
         return "withdrawn: its sources do not bear it out"
+    if answer.truncated:
+        return "what was finished of it:"
     if len(answer.answer) < len(written):
         return "the answer, without what the model thought before it:"
     return "with its sources marked:"
@@ -61,6 +63,8 @@ def show_sources(answer: Answer) -> None:
         for hit in answer.hits[:_NEAREST]:
             output.notice(f"  {place(hit)}: {output.one_line(hit.text, 80)}")
         return
+    if answer.truncated:
+        output.notice("cut off at engine.max_new_tokens: what was not finished is left out")
     if not answer.citations:
         return
     output.line()

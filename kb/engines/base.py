@@ -31,6 +31,11 @@ class Restart:
     """What an engine yielded so far turned out to be the model's thought: the answer begins after this."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The answer ends here because it may take no more tokens, not because it is complete."""
+
+
 class Engine(Protocol):
     """One way of answering. `kb/answer.py` does not know which one is behind it."""
 
@@ -55,8 +60,10 @@ class Engine(Protocol):
 
     def stream(
         self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event
-    ) -> Iterator[str | Usage | Restart]:
+    ) -> Iterator[str | Usage | Restart | Cut]:
         """Yield pieces of text, and at the end, where known, one `Usage`; a `Restart` takes back the text before it.
+
+        A `Cut` behind the last piece says that the answer is not complete.
 
         Ends early and without an error soon after `cancel` is set. Raises `EngineUnavailableError` where the model
         cannot be loaded or reached.

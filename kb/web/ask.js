@@ -88,6 +88,7 @@ function finish(turn, answer) {
   turn.element.classList.toggle("refused", refused);
   turn.body.replaceChildren(...withMarks(answer.answer, known, turn.prefix));
   if (refused) turn.answer.prepend(worded("p", "refused", {}, { class: "verdict" }));
+  if (answer.usage?.truncated) turn.answer.append(worded("p", "truncated", {}, { class: "problem" }));
   turn.answer.append(worded("p", refused ? "meta_refused" : "meta", {
     engine: answer.engine ?? "",
     confidence: answer.confidence.toFixed(2),

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from indexes.errors import EngineUnavailableError
-from kb.engines.base import GenerationOptions, Restart
+from kb.engines.base import Cut, GenerationOptions, Restart
 from kb.records import Message, Prompt, Usage
 
 
@@ -23,7 +23,7 @@ class ScriptedEngine:
 
     def __init__(
         self,
-        script: str | Sequence[str | Restart] | Callable[[Prompt], str | Sequence[str | Restart]],
+        script: str | Sequence[str | Restart | Cut] | Callable[[Prompt], str | Sequence[str | Restart | Cut]],
         *,
         window: int = 100_000,
         fail_after: int | None = None,
@@ -41,7 +41,7 @@ class ScriptedEngine:
 
     def stream(
         self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event
-    ) -> Iterator[str | Usage | Restart]:
+    ) -> Iterator[str | Usage | Restart | Cut]:
         self.prompts.append(prompt)
         said = self.script(prompt) if callable(self.script) else self.script
         pieces = [said[at : at + 3] for at in range(0, len(said), 3)] if isinstance(said, str) else said

@@ -44,13 +44,25 @@ def test_an_answer_has_exactly_the_fields_of_the_contract() -> None:
             "supported": True,
         }
     ]
-    assert payload["usage"] == {"prompt_tokens": 12, "completion_tokens": 3, "prompt_version": "1", "cached": False}
+    assert payload["usage"] == {
+        "prompt_tokens": 12,
+        "completion_tokens": 3,
+        "prompt_version": "1",
+        "cached": False,
+        "truncated": False,
+    }
     assert payload["timings_ms"] == {"retrieve": 3.1, "generate": 812.0, "total": 816.2}
 
 
 def test_unknown_usage_is_null() -> None:
     """Where an engine counts no tokens the counts are null, and where none was asked there is no usage at all."""
-    uncounted = {"prompt_tokens": None, "completion_tokens": None, "prompt_version": "1", "cached": False}
+    uncounted = {
+        "prompt_tokens": None,
+        "completion_tokens": None,
+        "prompt_version": "1",
+        "cached": False,
+        "truncated": False,
+    }
     assert payloads.answer_payload(answer(None))["usage"] == uncounted
     assert payloads.answer_payload(replace(answer(None), engine=None))["usage"] is None
 

@@ -76,7 +76,7 @@ class _Envelope:
     def completion(self, answer: Answer) -> dict[str, object]:
         """Return the plain form."""
         message = {"role": "assistant", "content": answer.answer, **_extras(answer)}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(answer)}
         return {**self._head, "object": "chat.completion", "choices": [choice], "usage": _usage(answer)}
 
     def chunk(self, delta: dict[str, object], finish: str | None = None) -> dict[str, object]:
@@ -98,7 +98,7 @@ async def _chunks(service: Service, asked: Asked, envelope: _Envelope, with_usag
                 text = event.answer.answer
                 for at in range(0, len(text), _PIECE):
                     yield _data(envelope.chunk({"content": text[at : at + _PIECE]}))
-                yield _data(envelope.chunk(_extras(event.answer), "stop"))
+                yield _data(envelope.chunk(_extras(event.answer), _finish(event.answer)))
                 if with_usage:
                     yield _data(envelope.usage_chunk(event.answer))
     except Exception as error:
@@ -116,6 +116,10 @@ def _extras(answer: Answer) -> dict[str, object]:
         "confidence": round(float(answer.confidence), 6),
         "version": answer.version,
     }
+
+
+def _finish(answer: Answer) -> str:
+    return "length" if answer.truncated else "stop"
 
 
 def _usage(answer: Answer) -> dict[str, int] | None:

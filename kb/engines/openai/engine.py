@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from indexes.errors import EngineUnavailableError, UsageError
-from kb.engines.base import GenerationOptions, Restart
+from kb.engines.base import Cut, GenerationOptions, Restart
 from kb.engines.openai.attempt import Attempt
 from kb.engines.openai.context_guard import ContextGuard
 from kb.engines.openai.deadlines import Deadline, Limits
@@ -66,7 +66,7 @@ class OpenAIEngine:
 
     def stream(
         self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event
-    ) -> Iterator[str | Usage | Restart]:
+    ) -> Iterator[str | Usage | Restart | Cut]:
         """Yield pieces of the answer without any `<think>` block, and its `Usage` where the server tells it.
 
         Each server is asked once, and those that were busy or could not be reached twice more with pauses, as long as
@@ -132,7 +132,7 @@ class OpenAIEngine:
         options: GenerationOptions,
         deadline: Deadline,
         cancel: threading.Event,
-    ) -> Iterator[str | Usage | Restart]:
+    ) -> Iterator[str | Usage | Restart | Cut]:
         fit = self._guards[endpoint].before(prompt.messages, options.max_new_tokens, deadline)
         options = replace(options, max_new_tokens=min(options.max_new_tokens, fit.room))
         model = self._guards[endpoint].served_model(deadline)
@@ -153,6 +153,8 @@ class OpenAIEngine:
         if cancel.is_set():
             return
         self._guards[endpoint].after(fit.least, attempt.prompt_tokens)
+        if attempt.cut:
+            yield Cut()
         if attempt.usage is not None:
             yield attempt.usage
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexes.errors import ConfigurationError, EngineUnavailableError, KBError, UsageError
 from indexes.models.files import resolve_model
-from kb.engines.base import GenerationOptions, Restart
+from kb.engines.base import Cut, GenerationOptions, Restart
 from kb.engines.qwen.answer_text import AnswerText
 from kb.engines.qwen.chat_template import ChatTemplate, first_line
 from kb.engines.qwen.model_folder import ModelFolder, refuse_gguf
@@ -90,8 +90,8 @@ class QwenEngine:
 
     def stream(
         self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event
-    ) -> Iterator[str | Usage | Restart]:
-        """Yield pieces of the answer without any `<think>` block, and then its `Usage`.
+    ) -> Iterator[str | Usage | Restart | Cut]:
+        """Yield pieces of the answer without any `<think>` block, a `Cut` where it came to no end, and its `Usage`.
 
         Greedy where the temperature is 0. Ends within one step once `cancel` is set. Raises UsageError where the
         prompt leaves no room in the window, EngineUnavailableError where the model cannot be loaded, is asked too
@@ -103,13 +103,14 @@ class QwenEngine:
         rendered = template.render(prompt.messages)
         ids = template.encode(rendered)
         runner = self._loaded()
-        request = Request(ids, self._fitted(options, ids, runner.vocabulary), cancel)
+        fitted = self._fitted(options, ids, runner.vocabulary)
+        request = Request(ids, fitted, cancel)
         text = AnswerText(self._tokenizer, rendered.rstrip().endswith(OPENING), options.stop)
-        made, worded = 0, False
+        made, last, worded = 0, -1, False
         runner.start(request)
         try:
             for tokens in request.tokens():
-                made += len(tokens)
+                made, last = made + len(tokens), (tokens or [last])[-1]
                 piece = text.add(tokens)
                 if text.withdrawn():
                     worded = False
@@ -128,6 +129,9 @@ class QwenEngine:
                         f"{self.model_name} thought, and came to no answer within engine.max_new_tokens = "
                         f"{options.max_new_tokens}: raise it, or use a model that does not think, an -Instruct one"
                     )
+                # The token that ends an answer is among those that were made.
+                if made >= fitted.max_new_tokens and not text.stopped and last not in self._tokenizer.all_special_ids:
+                    yield Cut()
                 yield Usage(len(ids), made)
         except KBError:
             raise

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kb.engines.base import Cut
 from kb.refusal import refusal_text
 from tests.fakes.engines import ScriptedEngine
 from tests.fakes.slow_engine import SlowEngine
@@ -106,6 +107,16 @@ def test_a_stream_has_the_marks_that_the_check_adds(
     text, last, _ = streamed(running, CHINESE)
     assert text == "员工每年享有十五天带薪年假。[1]"
     assert [citation["n"] for citation in last["delta"]["citations"]] == [1]
+
+
+def test_openai_clients_are_told(serve_home: Callable[..., RunningService], filled_home: Path) -> None:
+    """`finish_reason` is "length" in both forms, and the unfinished sentence is not sent."""
+    whole = "员工每年享有十五天带薪年假。[1]"
+    running = serve_home(filled_home, engine=ScriptedEngine([whole, "未使用的年假可以结转到次年三月三", Cut()]))
+    choice = running.client.post(PATH, json=chat(CHINESE)).json()["choices"][0]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("length", whole)
+    text, last, _ = streamed(running, CHINESE)
+    assert (last["finish_reason"], text) == ("length", whole)
 
 
 def test_a_stream_that_waits_for_its_check_is_kept_open(

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from indexes.errors import EngineUnavailableError
+from kb.engines.base import Cut
 from kb.engines.openai.deadlines import Limits
 from kb.engines.openai.endpoints import ServerAddress
 from kb.engines.openai.engine import OpenAIEngine
 from kb.engines.openai.sse import events, lines
-from kb.records import Usage
+from kb.records import Message, Prompt, Usage
 from tests.kb.engines.openai.scripted_server import (
     Connection,
     ScriptedServer,
@@ -175,6 +176,14 @@ def test_another_server_is_asked_where_nothing_was_shown(serve: Serve) -> None:
 def test_an_answer_at_its_bound_stands(serve: Serve) -> None:
     """An answer that its bound cut is an answer; an empty one before a stop string too."""
     assert ask(engine_for(serve(replying(chunk(content="年假") + chunk("length") + DONE))))[0] == "年假"
+
+
+@pytest.mark.parametrize(("finish", "cut"), [("length", True), ("stop", False), ("eos", False)])
+def test_an_answer_that_the_server_cut_off_says_so(serve: Serve, finish: str, cut: bool) -> None:
+    """Where a server ends an answer at its bound of tokens a `Cut` comes behind the text, and nowhere else."""
+    engine = engine_for(serve(replying(chunk(content="年假") + chunk(finish) + DONE)))
+    prompt = Prompt((Message("user", "年假？"),), (), "年假？", "zh", "1")
+    assert list(engine.stream(prompt, OPTIONS, threading.Event())) == (["年假", Cut()] if cut else ["年假"])
     stopped = OPTIONS.__class__(stop=("完",))
     assert ask(engine_for(serve(replying(chunk(content="完") + chunk("stop") + DONE))), stopped)[0] == ""
 

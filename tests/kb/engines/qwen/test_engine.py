@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from indexes.errors import ConfigurationError, EngineUnavailableError, UsageError
-from kb.engines.base import GenerationOptions
+from kb.engines.base import Cut, GenerationOptions
 from kb.engines.qwen.engine import QwenEngine
 from kb.engines.qwen.options import RunOptions
 from kb.engines.thinking import ThinkFilter
@@ -80,6 +80,18 @@ def test_greedy_equals_transformers(folder: Path, engine: QwenEngine, text: str,
     assert usage is not None
     assert usage.prompt_tokens == engine.count_tokens(prompt(text).messages)
     assert 0 < usage.completion_tokens <= 48
+
+
+def test_an_answer_without_an_end_says_so(engine: QwenEngine) -> None:
+    """At the bound of tokens a `Cut` comes behind the text; an answer that ends by itself or at a stop has none."""
+    for tokens in (3, 24, 400):
+        items = list(engine.stream(prompt(), replace(GREEDY, max_new_tokens=tokens), threading.Event()))
+        usage = items[-1]
+        assert isinstance(usage, Usage)
+        assert (Cut() in items) == (usage.completion_tokens == tokens)
+    text = run(engine, GREEDY)[0]
+    stopped = list(engine.stream(prompt(), replace(GREEDY, stop=(text[-2:],)), threading.Event()))
+    assert Cut() not in stopped
 
 
 def test_streams(engine: QwenEngine) -> None:
