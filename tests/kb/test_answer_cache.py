@@ -16,6 +16,7 @@ from indexes.errors import EngineUnavailableError
 from kb.answer import Answerer
 from kb.answer_cache import AnswerCache, CacheKey, cache_key, normalised, size_of
 from kb.engines.base import Engine, GenerationOptions
+from kb.engines.extractive.engine import ExtractiveEngine
 from kb.prompt import PROMPT_VERSION
 from kb.records import Answer, DeltaEvent, DoneEvent, HitsEvent, Message, Prompt, Question, Usage
 from kb.retriever import Retriever
@@ -90,6 +91,13 @@ def test_the_same_question_is_generated_once() -> None:
     assert (second.request_id, second.engine, second.usage) == ("r-2", "scripted", Usage(0, 0))
     assert second.prompt_version == PROMPT_VERSION
     assert set(second.timings_ms) == {"retrieve", "generate", "total"}
+
+
+def test_an_engine_that_does_not_count_does_not_from_memory_either() -> None:
+    """The tokens of an engine without a tokenizer are unknown, whether its answer is new or given again."""
+    answerer = answerer_of(ExtractiveEngine(), AnswerCache())
+    first, second = answerer.answer(ASKED), answerer.answer(ASKED)
+    assert (first.usage, second.usage, first.cached, second.cached) == (None, None, False, True)
 
 
 def test_a_kept_answer_streams_as_events() -> None:
