@@ -10,8 +10,8 @@ from typing import Final
 
 from kb.checking.alignment import CLAUSE, tokens
 from kb.checking.function_words import is_function
-from kb.checking.numbers import Quantity, quantities
-from kb.checking.units import COUNTING, agree, unit_at
+from kb.checking.numbers import Quantity, convertible, quantities, same_amount
+from kb.checking.units import unit_at
 
 SEGMENT: Final = re.compile(r"[；;。！？!?\n]|\.(?=\s|$)")
 """What stands between two sentences, rows or items of a folded text."""
@@ -21,6 +21,7 @@ _IDENTIFIER: Final = re.compile(r"[a-z][a-z_.-]*\d[a-z0-9_-]*")
 _OPENING: Final = 2
 _TO: Final = frozenset(("到", "至", "to"))
 _FROM: Final = frozenset(("从", "由", "自", "from"))
+_TOWARDS: Final = frozenset("向给")
 _SPAN: Final = 10
 
 
@@ -34,7 +35,7 @@ class _Piece:
     opening: tuple[str, ...]
 
     def holds(self, quantity: Quantity) -> bool:
-        return any(_same(quantity, value) for value in self.values)
+        return any(same_amount(quantity, value) for value in self.values)
 
 
 def misplaced(claim: str, evidence: str) -> str:
@@ -58,6 +59,8 @@ def misplaced(claim: str, evidence: str) -> str:
 def turned_direction(claim: str, evidence: str) -> str:
     """Return "direction" where a claim goes from A to B and its evidence only from B to A, else ""."""
     ours, theirs = set(_directions(tokens(claim))), set(_directions(tokens(evidence)))
+    ours |= set(_facing(tokens(claim)))
+    theirs |= set(_facing(tokens(evidence)))
     turned = any((end, start) in theirs and (start, end) not in theirs for start, end in ours)
     return "direction" if turned else ""
 
@@ -100,10 +103,6 @@ def _without_values(text: str, values: Sequence[Quantity]) -> str:
     return " ".join([*pieces, text[at:]])
 
 
-def _same(one: Quantity, other: Quantity) -> bool:
-    return one.value == other.value and agree(one.unit, other.unit)
-
-
 def _of_another(quantity: Quantity, ours: _Piece, pieces: Sequence[_Piece]) -> bool:
     holding = [piece for piece in pieces if piece.holds(quantity)]
     others = [piece for piece in pieces if not piece.holds(quantity)]
@@ -129,8 +128,7 @@ def _is_parallel(ours: Sequence[str], other: Sequence[str], holding: Sequence[st
 
 
 def _measures_alike(one: Quantity, other: Quantity) -> bool:
-    counted = ("", COUNTING)
-    return one.unit == other.unit or (one.unit in counted and other.unit in counted)
+    return convertible(one.unit, other.unit)
 
 
 def _is_telling(ours: _Piece, other: _Piece, holding: _Piece) -> bool:
@@ -149,10 +147,10 @@ def _noun_of_another(quantity: Quantity, claim: str, evidence: str) -> bool:
     found = False
     for clause in CLAUSE.split(evidence):
         for value in quantities(clause):
-            same = _same(quantity, value)
+            same = same_amount(quantity, value)
             if same and noun in " ".join(tokens(clause)):
                 if _behind(clause, value) == noun or not any(
-                    _behind(clause, other) == noun for other in quantities(clause) if not _same(quantity, other)
+                    _behind(clause, other) == noun for other in quantities(clause) if not same_amount(quantity, other)
                 ):
                     return False
             elif not same and _behind(clause, value) == noun and _measures_alike(quantity, value):
@@ -184,6 +182,14 @@ def _directions(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             if words[to] in _TO:
                 yield _first(words[at + 1 : to]), _first(words[to + 1 :])
                 break
+
+
+def _facing(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield who stands right before and right behind each 向 and 给, in three and in two characters."""
+    for at, word in enumerate(words):
+        for size in (2, 3):
+            if word in _TOWARDS and at >= size and len(words) > at + size:
+                yield "".join(words[at - size : at]), "".join(words[at + 1 : at + 1 + size])
 
 
 def _first(words: Sequence[str]) -> str:

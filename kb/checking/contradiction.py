@@ -16,7 +16,7 @@ from kb.checking.opposites import opposite
 from kb.checking.persons import another_person
 from kb.checking.qualifiers import misqualified
 from kb.checking.roles import another_agent, reversed_roles
-from kb.checking.scope import excepted, wrong_scope
+from kb.checking.scope import excepted, ignores_exception, wrong_scope
 from kb.checking.subjects import another_subject, subject_named_later
 
 # Texts larger than this, tokens of one times tokens of the other, are not laid side by side: where they repeat
@@ -65,6 +65,8 @@ def _in_part(folded_claim: str, folded_evidence: str) -> str:
     clauses = [part for part in CLAUSE.split(folded_evidence) if part.strip()]
     finer = [part for part in _FINER.split(folded_evidence) if part.strip()]
     for part in CLAUSE.split(folded_claim):
+        if ignores_exception(part, folded_evidence):
+            return "scope"
         found = _clause_about(part, clauses)
         if found and (limit := misqualified(part, found)):
             return limit

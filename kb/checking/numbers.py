@@ -87,6 +87,18 @@ def missing_number(folded_claim: str, folded_evidence: str) -> str:
     return ""
 
 
+def same_amount(one: Quantity, other: Quantity) -> bool:
+    """Say whether two numbers stand for the same, in agreeing units or in those that they convert to."""
+    return any(value == other.value and agree(unit, other.unit) for value, unit in _forms(one.value, one.unit))
+
+
+def convertible(one: str, other: str) -> bool:
+    """Say whether numbers in two base units can be compared: the same, both counted, or one made of the other."""
+    counted = ("", COUNTING)
+    made = any({one, other} == {larger, smaller} for larger, smaller, _ in _CONVERTED)
+    return made or one == other or (one in counted and other in counted)
+
+
 def _forms(value: str, unit: str) -> Iterator[tuple[str, str]]:
     """Yield a number as it stands and in the units that it converts to; a full hour and the bare number of it."""
     yield value, unit

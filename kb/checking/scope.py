@@ -28,7 +28,10 @@ _ONLY_HELD = re.compile(
 _EXCEPTIONS: Final = (
     re.compile(r"除(?:了)?(?P<left>[^，,；;。]{1,24}?)(?:之外|以外|外)"),
     re.compile(r"(?:^|[，,；;。])(?P<left>[^，,；;。]{1,24}?)除外"),
-    re.compile(r"\b(?:except(?: for)?|excluding|other than|with the exception of)\s(?P<left>(?:[a-z-]+\s?){1,4})"),
+    re.compile(
+        r"\b(?:except(?: for)?|excluding|other than|with the exception of)\s"
+        r"(?:the )?(?P<left>[a-z-]+(?:(?:,| and| or) [a-z-]+)*)"
+    ),
 )
 _EXCEPTING = re.compile(r"除|以外|之外|\b(?:except|excluding|other than|exception|unless|but)\b")
 _EXCEPTION_BEFORE = re.compile(
@@ -45,8 +48,8 @@ _ABOUT: Final = 0.6
 def wrong_scope(claim: str, evidence: str, clause: str) -> str:
     """Return "scope" where a claim speaks of others than its evidence does, else "".
 
-    All instead of some, of these alone, or of such of a kind; all without the exception that is made; these alone where
-    nothing is said of others; what the evidence leaves out as what it includes. `clause` is what the claim is about.
+    All instead of some, of these alone, or of such of a kind; these alone where nothing is said of others. `clause` is
+    what the claim is about.
     """
     if _ALL.search(claim) and not _ALL.search(clause) and (_SOME.search(clause) or _ONLY.search(clause)):
         return "scope"
@@ -54,11 +57,12 @@ def wrong_scope(claim: str, evidence: str, clause: str) -> str:
         return "scope"
     if _ONLY.search(claim) and not _ONLY_HELD.search(evidence) and not NEGATION.search(evidence):
         return "scope"
-    for pattern in _EXCEPTIONS:
-        for match in pattern.finditer(evidence):
-            if _ignored(claim, evidence, match):
-                return "scope"
     return ""
+
+
+def ignores_exception(claim: str, evidence: str) -> bool:
+    """Say whether a claim takes in what the evidence leaves out: all, or just what is excepted."""
+    return any(_ignored(claim, evidence, match) for pattern in _EXCEPTIONS for match in pattern.finditer(evidence))
 
 
 def loses_exception(claim: str, before: str) -> bool:
@@ -72,9 +76,14 @@ def excepted(claim: str, evidence: str) -> bool:
 
 
 def _mentions(claim: str, left: str) -> bool:
-    wanted = [token.removesuffix("s") for token in tokens(left) if not is_function(token)]
-    said = {token.removesuffix("s") for token in tokens(claim)}
-    return bool(wanted) and sum(token in said for token in wanted) >= _ABOUT * len(wanted)
+    """Say whether a claim is about what is left out, or one of several such things."""
+    items = [_content(item) for item in re.split("[和与及或、]|,|\\b(?:and|or)\\b", left)]
+    said = _content(claim)
+    return any(item and len(item & said) >= _ABOUT * len(item) for item in items)
+
+
+def _content(text: str) -> frozenset[str]:
+    return frozenset(token.removesuffix("s") for token in tokens(text) if not is_function(token))
 
 
 def _ignored(claim: str, evidence: str, exception: re.Match[str]) -> bool:
@@ -82,11 +91,9 @@ def _ignored(claim: str, evidence: str, exception: re.Match[str]) -> bool:
     if _EXCEPTING.search(claim):
         return False
     around = _sentence(evidence, exception.start())
-    wanted = [token for token in tokens(exception["left"]) if not is_function(token)]
-    said = set(tokens(claim))
     main = around.replace(exception[0], " ")
-    shared = {token for token in tokens(main) if not is_function(token)} & said
-    if 2 * len(shared) < len({token for token in said if not is_function(token)} - set(wanted)):
+    said = _content(claim)
+    if 2 * len(_content(main) & said) < len(said - _content(exception["left"])):
         return False
     if _ALL.search(claim):
         return True

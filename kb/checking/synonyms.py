@@ -15,7 +15,7 @@ _GROUPS_TEXT = (
     "提交 递交 上交; 开始 启动; 担任 出任; 员工 职工 雇员; 公司 企业; 费用 开支; 帮助 协助; 修理 维修; "
     "显示 展示; 增加 新增 添加; 检查 审查; "
     "permitted allowed; prohibited forbidden banned; reduced decreased lowered fell dropped declined decreases; "
-    "increased rose grew raised; 降低 下降 减少 下调; 提高 上升 增长 增加 上调; 严禁 禁止 不得; 未经 没有; "
+    "increased rose grew raised; 降低 下降 减少 下调; 提高 上升 增长 增加 上调; 严禁 禁止 不得; 未经 没有; 出口 销往; "
     "批准 审批; 发放 发给; 实施 执行; 包括 包含; 缴纳 交纳; 立即 马上; 通知 告知"
 )
 _GROUPS: Final = tuple(frozenset(group.split()) for group in _GROUPS_TEXT.split(";"))
