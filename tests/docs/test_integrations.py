@@ -39,4 +39,4 @@ def test_the_programs_of_the_page_run(kb_home: Path, capsys: pytest.CaptureFixtu
             assert kind == "text"
             assert printed == body
             printed = None
-    assert kinds.count("python") == kinds.count("text") == 4
+    assert kinds.count("python") == kinds.count("text") == 5
