@@ -43,6 +43,7 @@ class TorchRuntime:
         # torch asserts that it was compiled for the device.
         except (OSError, ValueError, RuntimeError, KeyError, AssertionError, SafetensorError) as error:
             raise EngineUnavailableError(f"the model in {directory.path} cannot be loaded: {error}") from error
+        _require_weights(directory, self.module[0].auto_model)
         self._pad_token = directory.pad_token
         self.device = self.module.device
         self.batch_size = _CPU_BATCH if self.device.type == "cpu" else batch_size
@@ -55,3 +56,26 @@ class TorchRuntime:
         with torch.inference_mode():
             states = self.module({"input_ids": ids, "attention_mask": mask})["sentence_embedding"]
         return np.asarray(states.float().cpu().numpy(), dtype=np.float32)
+
+
+def _require_weights(directory: BgeDirectory, model: Any) -> None:
+    """Raise EngineUnavailableError where the files lack weights of the model: transformers would make them up.
+
+    The pooler is not asked for: a bge vector is the state of the first token itself.
+    """
+    from safetensors import safe_open
+
+    held: set[str] = set()
+    for file in directory.path.glob("*.safetensors"):
+        with safe_open(file, framework="numpy") as weights:
+            held.update(weights.keys())
+    prefix = f"{model.base_model_prefix}."
+    held = {name.removeprefix(prefix) for name in held}
+    # How weights were called when BERT was new.
+    held |= {name.replace(".gamma", ".weight").replace(".beta", ".bias") for name in held}
+    lacking = [name for name, _ in model.named_parameters() if name not in held and not name.startswith("pooler.")]
+    if lacking:
+        raise EngineUnavailableError(
+            f"the weights in {directory.path} are not those of its config.json: {len(lacking)} are missing, "
+            f"{lacking[0]} among them"
+        )

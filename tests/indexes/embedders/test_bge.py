@@ -104,3 +104,12 @@ def test_a_directory_that_is_no_bge_model_is_refused(folder: Path, tmp_path: Pat
     (torn / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(EngineUnavailableError, match="cannot be loaded"):
         BgeEmbedder(str(torn), runtime="torch").embed_documents(["好"])
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
+    """Layers that the configuration names and the files lack are not made up."""
+    folder = make_tiny_bge(tmp_path / "bge-tiny-zh-v1.5")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 4}), encoding="utf-8")
+    with pytest.raises(EngineUnavailableError, match=r"are missing, encoder\.layer\.2"):
+        BgeEmbedder(str(folder), runtime="torch").embed_query("检索")
