@@ -9,10 +9,8 @@ from dataclasses import replace
 
 from indexes.records import Hit
 from kb.answer_cache import AnswerCache, CacheKey, cache_key
+from kb.checking.answer_stream import AnswerStream
 from kb.checking.citations import check
-from kb.checking.links import LinkGuard
-from kb.checking.marks import MarkRewriter
-from kb.checking.quoting import SpanNumbers
 from kb.draft import Clock, Draft
 from kb.engines.base import Cut, Engine, GenerationOptions, Restart
 from kb.prompt import PROMPT_VERSION, build_prompt
@@ -150,14 +148,8 @@ class Answerer:
         if self._cache is not None and answer.status == "answered" and whole and not answer.truncated:
             self._cache.put(key, replace(answer, hits=()))
 
-    def _checks(self, engine: Engine, prompt: Prompt) -> tuple[MarkRewriter, LinkGuard]:
-        """Return what every piece of an answer passes through."""
-        sources = (prompt.question, *(passage.hit.text for passage in prompt.passages))
-        rewriter = MarkRewriter(len(prompt.passages), SpanNumbers(prompt.passages).number_of)
-        return rewriter, LinkGuard(sources, prompt.language, quoting=engine.quotes)
-
     def _generate(self, engine: Engine, prompt: Prompt, draft: Draft, cancel: threading.Event) -> Iterator[Event]:
-        rewriter, guard = self._checks(engine, prompt)
+        checks = AnswerStream(prompt, quotes=engine.quotes)
         draft.engine, draft.prompt_version = engine.name, prompt.version
         written, held, shown = "", "", False
         for piece in engine.stream(prompt, self._options, cancel):
@@ -168,17 +160,17 @@ class Answerer:
                 draft.truncated = True
                 continue
             if isinstance(piece, Restart):
-                rewriter, guard = self._checks(engine, prompt)
+                checks = AnswerStream(prompt, quotes=engine.quotes)
                 written, held = "", ""
                 continue
-            held += guard.feed(rewriter.feed(piece))
+            held += checks.feed(piece)
             # The beginning is held back while it may be a refusal: that is sent as one piece, in our words.
             if held and not (written == "" and may_become_refusal(held)):
                 yield DeltaEvent(held)
                 written, held, shown = written + held, "", True
-            if cancel.is_set():
+            if cancel.is_set() or checks.ended:
                 break
-        held += guard.feed(rewriter.close()) + guard.close()
+        held += checks.close()
         finished = written + held
         if draft.truncated and finished.strip():
             finished = without_unfinished(finished, prompt.language)
@@ -190,7 +182,7 @@ class Answerer:
             return
         if held:
             yield DeltaEvent(held)
-        marks = [mark for mark in guard.moved(rewriter.marks) if mark.end <= len(finished)]
+        marks = [mark for mark in checks.marks if mark.end <= len(finished)]
         checked = check(finished, marks, prompt.passages, draft.ground.place_of)
         if self._refuse_unsupported and checked.refuted and not cancel.is_set():
             yield draft.done(refusal_text(prompt.language), "refused")
