@@ -73,16 +73,29 @@ _DENIAL_WINDOW: Final = 5
 def opposite(claim: str, clause: str) -> tuple[str, str]:
     """Return the word of a claim of which the clause says the opposite, and the one that says it; else ("", "").
 
-    None where either side has both words, or one of the two is denied.
+    Words that both have are left out: 产量增加 goes against 产量下降 though 气温上升 stands on either side. None where
+    either side then has both words, or one of the two is denied.
     """
     for pair in _OPPOSITES:
-        for ours, theirs in (pair, pair[::-1]):
-            said, written = ours.search(claim), theirs.search(clause)
-            if said is None or written is None or theirs.search(claim) or ours.search(clause):
+        ours_said = {match[0] for side in pair for match in side.finditer(claim)}
+        if not ours_said:
+            continue
+        shared = ours_said & {match[0] for side in pair for match in side.finditer(clause)}
+        ours, theirs = (_without(text, shared) for text in (claim, clause))
+        for one, other in (pair, pair[::-1]):
+            said, written = one.search(ours), other.search(theirs)
+            if said is None or written is None or other.search(ours) or one.search(theirs):
                 continue
-            if not _denied(claim, said.start()) and not _denied(clause, written.start()):
+            if not _denied(ours, said.start()) and not _denied(theirs, written.start()):
                 return said[0], written[0]
     return "", ""
+
+
+def _without(text: str, words: set[str]) -> str:
+    """Return a text with as many dots in the place of each of the words, so that offsets stay."""
+    for word in words:
+        text = text.replace(word, "·" * len(word))
+    return text
 
 
 def _denied(text: str, at: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -35,7 +36,17 @@ def lines(name: str) -> list[dict[str, Any]]:
 CASES = lines("support.jsonl")
 # Answers with numbered passages; the rules were chosen on the half "dev" alone, and "test" was written before them.
 GOLD = lines("support_gold.jsonl")
-SWAPS = ("number", "date", "unit", "form")
+# More of them, of many kinds. They fall into halves by a hash of their passages, so that no passage is in both.
+WRITTEN = lines("support_written.jsonl")
+VALUES = ("number", "date", "weekday", "ordinal", "unit", "time", "percent", "version", "form")
+
+
+def half_of(case: dict[str, Any]) -> str:
+    digest = hashlib.sha256("\n".join(case["passages"]).encode()).digest()
+    return str(case.get("half") or ("test" if digest[-1] % 2 else "dev"))
+
+
+HELD_BACK = [case for case in GOLD + WRITTEN if half_of(case) == "test"]
 
 
 def verdict_of(answer: str, texts: Sequence[str]) -> str:
@@ -56,36 +67,59 @@ def with_other_digit(text: str, at: int, step: int) -> str:
 
 
 def test_verdicts_agree_with_the_claims() -> None:
-    """On claims with swapped numbers, names, negations and units at least nine verdicts in ten are right."""
-    right = [case for case in CASES if judge(case["claim"], case["evidence"]).verdict == case["verdict"]]
-    assert len(right) / len(CASES) >= 0.9
+    """On the claims on which the rules were chosen nineteen verdicts in twenty are right."""
+    wrong = [case["claim"] for case in CASES if judge(case["claim"], case["evidence"]).verdict != case["verdict"]]
+    assert len(wrong) / len(CASES) <= 0.05, wrong
 
 
-@pytest.mark.parametrize("half", ["dev", "test"])
-def test_verdicts_agree_with_the_gold_set(half: str) -> None:
-    """Of the answers with their passages, those held back too, at least nine verdicts in ten are right."""
-    cases = [case for case in GOLD if case["half"] == half]
-    wrong = [case["answer"] for case in cases if not is_right(case)]
-    assert len(CASES) + len(GOLD) >= 150
-    assert len(wrong) / len(cases) <= 0.1, wrong
+@pytest.mark.parametrize("cases", [GOLD, WRITTEN], ids=["gold", "written"])
+def test_verdicts_agree_on_the_half_for_choosing(cases: list[dict[str, Any]]) -> None:
+    """Of the answers with passages on which the rules were chosen nineteen verdicts in twenty are right."""
+    chosen = [case for case in cases if half_of(case) == "dev"]
+    wrong = [case["answer"] for case in chosen if not is_right(case)]
+    assert len(wrong) / len(chosen) <= 0.05, wrong
 
 
-def test_swapped_numbers_are_caught() -> None:
-    """Of the answers with another number, date or unit than their passages at least 98 in 100 are found out.
+def test_verdicts_agree_on_what_was_held_back() -> None:
+    """Of the answers with passages that no rule was chosen on at least nine verdicts in ten are right.
 
-    To those of the gold set come all that another digit makes of its true answers and claims.
+    The newer of the two sets is harder: its share alone must not fall under 0.87.
     """
-    swapped = [
-        (case["answer"], case["passages"])
-        for case in GOLD
-        if case["kind"] in SWAPS and case["verdict"] == "unsupported"
-    ]
-    true = [(case["answer"], case["passages"]) for case in GOLD if case["verdict"] == "supported"]
+    assert len(HELD_BACK) >= 150
+    right = {index for index, case in enumerate(HELD_BACK) if is_right(case)}
+    assert len(right) / len(HELD_BACK) >= 0.9
+    newer = [index in right for index, case in enumerate(HELD_BACK) if "half" not in case]
+    assert sum(newer) / len(newer) >= 0.87
+
+
+def test_true_answers_are_seldom_refused() -> None:
+    """Of the answers that their passages bear out, one in twenty at most is refused; one in ten of those held back."""
+    for cases, most in ((GOLD + WRITTEN, 0.05), (HELD_BACK, 0.1)):
+        true = [case for case in cases if case["verdict"] == "supported"]
+        refused = [case["answer"] for case in true if not is_right(case)]
+        assert len(refused) / len(true) <= most, refused
+
+
+@pytest.mark.parametrize("cases", [GOLD + WRITTEN, HELD_BACK], ids=["all", "held back"])
+def test_written_swaps_of_values_are_caught(cases: list[dict[str, Any]]) -> None:
+    """Of the answers written with another number, date, time or unit than their passages 98 in 100 are found out."""
+    swapped = [case for case in cases if case["kind"] in VALUES and case["verdict"] == "unsupported"]
+    missed = [case["answer"] for case in swapped if verdict_of(case["answer"], case["passages"]) != "unsupported"]
+    assert len(swapped) >= 50
+    assert len(missed) / len(swapped) <= 0.02, missed
+
+
+def test_other_digits_are_caught() -> None:
+    """Of all that another digit makes of the true answers and claims at least 98 in 100 are found out."""
+    true = [(case["answer"], case["passages"]) for case in GOLD + WRITTEN if case["verdict"] == "supported"]
     true += [(case["claim"] + "[1]", [case["evidence"]]) for case in CASES if case["verdict"] == "supported"]
-    for answer, passages in true:
-        for at, character in enumerate(answer[: answer.index("[")]):
-            if character.isdigit() and character.isascii():
-                swapped += [(with_other_digit(answer, at, step), passages) for step in (3, 7)]
+    swapped = [
+        (with_other_digit(answer, at, step), passages)
+        for answer, passages in true
+        for at, character in enumerate(answer[: answer.index("[")])
+        if character.isdigit() and character.isascii()
+        for step in (3, 7)
+    ]
     caught = [verdict_of(answer, passages) == "unsupported" for answer, passages in swapped]
     assert len(caught) >= 150
     assert sum(caught) / len(caught) >= 0.98
@@ -94,7 +128,7 @@ def test_swapped_numbers_are_caught() -> None:
 def test_each_citation_of_a_stream_carries_its_verdict() -> None:
     """Through the streaming answerer a true answer stands with its citations, an untrue one is refused or marked."""
     right = 0
-    for case in GOLD:
+    for case in GOLD + WRITTEN:
         texts: list[str] = case["passages"]
         retriever = cast(Retriever, FixedRetriever(texts))
         engine = ScriptedEngine(case["answer"])
@@ -110,7 +144,7 @@ def test_each_citation_of_a_stream_carries_its_verdict() -> None:
             assert refused.answer == refusal_text("zh")
             assert refused.citations == ()
             assert [hit.text for hit in refused.hits] == texts
-    assert right / len(GOLD) >= 0.9
+    assert right / len(GOLD + WRITTEN) >= 0.9
 
 
 def test_word_for_word_is_supported() -> None:
