@@ -1,7 +1,8 @@
 """Citation marks in generated text: found, renumbered and placed while the text streams.
 
-A mark is `[1]`, `[1][2]`, `[1, 2]`, `[^1]` or the same in full-width forms (`【1】`, `［１］`, `〔1〕`). Marks inside
-code (back-tick spans and fences) are left alone. A mark is written after the closing punctuation of its sentence.
+A mark is `[1]`, `[1][2]`, `[1, 2]`, `[^1]`, `[[1]]`, `[资料1]` or the same in full-width forms (`【1】`, `［１］`,
+`〔1〕`). Marks inside code (back-tick spans and fences) are left alone. A mark is written after the closing punctuation
+of its sentence.
 """
 
 from __future__ import annotations
@@ -14,10 +15,18 @@ from typing import Final
 OPENERS: Final = "[【［〔"
 _LIST = r"\d{1,4}(?:[ \t]?[,，、;；–-][ \t]?\d{1,4}){0,9}"
 _SOURCE = r"(?:†[^\s\[\]【】［］〔〕]{0,40})?"
-_MARK = re.compile(rf"[\[【［〔]\^?({_LIST}){_SOURCE}[\]】］〕]")
+_LABEL = r"(?:(?:资料|資料|片段|来源|來源|参考|參考|文档|文檔|passage|source|document|doc|ref)[ \t]?)?"
+_INNER = rf"\^?{_LABEL}({_LIST}){_SOURCE}"
+# In double brackets too, which some models write; the second number is that of the single form.
+_MARK = re.compile(rf"[\[【［〔]{{2}}{_INNER}[\]】］〕]{{2}}|[\[【［〔]{_INNER}[\]】］〕]", re.IGNORECASE)
 # What may still become a mark when more text comes: at most 10 numbers of 4 digits and a source's name of 40
 # characters.
 _UNFINISHED_MARK = re.compile(r"[\[【［〔]\^?(?:\d[\d \t,，、;；–-]{0,70}(?:†[^\s\[\]【】［］〔〕]{0,40})?)?\Z")
+_UNFINISHED = re.compile(
+    r"[\[【［〔]{1,2}\^?(?:[^\W\d_]{1,8}[ \t]?)?(?:\d[\d \t,，、;；–-]{0,70}(?:†[^\s\[\]【】［］〔〕]{0,40})?)?\Z"
+    rf"|[\[【［〔]{{2}}{_INNER}[\]】］〕]\Z",
+    re.IGNORECASE,
+)
 _MAXIMUM_MARK = 120
 _FENCE = re.compile(r"\n[ \t]*```")
 _CLOSERS = frozenset("。！？；!?;…”’」』）)》】〉")
@@ -33,7 +42,12 @@ def neutralise_marks(text: str) -> str:
 
     `[3]` becomes `[ 3 ]`, in whatever brackets it is written.
     """
-    return _MARK.sub(lambda match: f"{match[0][0]} {match[0][1:-1]} {match[0][-1]}", text)
+    return _MARK.sub(_spread, text)
+
+
+def _spread(mark: re.Match[str]) -> str:
+    depth = 1 if mark[1] is None else 2
+    return " ".join([*mark[0][:depth], mark[0][depth:-depth], *mark[0][-depth:]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +119,12 @@ class MarkRewriter:
             return self._code(final=final)
         if first in OPENERS:
             mark = _MARK.match(buffer)
+            if not final and _UNFINISHED.match(buffer):
+                return None
             if mark:
                 self._buffer = buffer[mark.end() :]
-                self._note(_listed(mark[1]))
+                self._note(_listed(mark[1] or mark[2]))
                 return ""
-            if not final and _UNFINISHED_MARK.match(buffer):
-                return None
         elif self._after_mark and (first in _CLOSERS or first == "."):
             if first == "." and len(buffer) == 1 and not final:
                 return None

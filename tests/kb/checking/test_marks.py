@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kb.checking.marks import MarkRewriter, neutralise_marks
@@ -33,6 +33,9 @@ def rewrite(text: str, count: int = 3, size: int | None = None) -> tuple[str, li
         ("x[1-3]", "x[1][2][3]", [(1, 1), (2, 2), (3, 3)]),
         ("x【2†source】。", "x。[1]", [(1, 2)]),
         ("x [9]. y [0].", "x. y.", []),
+        ("甲[[1]]。乙【【2】】。", "甲。[1]乙。[2]", [(1, 1), (2, 2)]),
+        ("甲[資料2]。乙【资料 1】。z [Source 3].", "甲。[1]乙。[2]z.[3]", [(1, 2), (2, 1), (3, 3)]),
+        ("[资料]，[text1]，[[x]]", "[资料]，[text1]，[[x]]", []),
         ("x [9] y", "x y", []),
         ("“引文[1]”。", "“引文”。[1]", [(1, 1)]),
         ("见 v[1].5 与 a.b[2].txt", "见 v[1].5 与 a.b[2].txt", [(1, 1), (2, 2)]),
@@ -63,7 +66,7 @@ def test_text_is_not_held_back_longer_than_needed() -> None:
     assert rewriter.feed("]上") == "[1]上"
 
 
-_GENERATED = st.text(alphabet=st.sampled_from("[]【】［］1239,， 。.`\na†-^文"), max_size=40)
+_GENERATED = st.text(alphabet=st.sampled_from("[]【】［］1239,， 。.`\na†-^文资料"), max_size=40)
 
 
 @settings(max_examples=400)
@@ -77,6 +80,7 @@ def test_cutting_changes_nothing_and_no_invalid_mark_survives(generated: str, si
     assert [n for n, _ in dict.fromkeys(marks)] == list(range(1, len(set(marks)) + 1))
 
 
+@example("[[1]] 【[2]] [资料3]")
 @given(_GENERATED)
 def test_bracketed_numbers_of_a_source_are_no_marks(text: str) -> None:
     """Text of a document that was neutralised holds nothing that would be read as a mark."""
