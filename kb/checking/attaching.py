@@ -10,7 +10,7 @@ from typing import Final
 from ingest.splitting.sentences import sentence_spans
 from kb.checking.marks import Mark
 from kb.checking.quoting import SpanNumbers, locate
-from kb.checking.substance import headings_of, substance, without_bullets
+from kb.checking.substance import bare_claim, headings_of, substance
 from kb.checking.support import Verdict, judge, overlap, solid
 from kb.records import Passage
 
@@ -19,8 +19,8 @@ ATTACH_OVERLAP: Final = 0.7
 _FEWEST_LETTERS: Final = 2
 # Fenced code up to its end or that of the text, and code between equal runs of back-ticks.
 _CODE = re.compile(r"^[ \t]*```.*?(?:^[ \t]*```|\Z)|(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL | re.MULTILINE)
-# Behind a mark these would make more of it than a mark.
-_TARGETS: Final = frozenset("([:")
+# Right behind a mark these would make more of it than a mark.
+_TARGETS: Final = ("(", "[", ":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,18 @@ def attach(text: str, passages: Sequence[Passage]) -> Attached:
     for (start, end), kind in zip(spans, kinds, strict=True):
         if kind == "none" or (states and kind != "full"):
             continue
-        best, verdict = best_passage(without_bullets(text[start:end]), passages, verbatim=not states)
+        best, verdict = best_passage(bare_claim(text[start:end]), passages, verbatim=not states)
         verdicts.append(verdict)
-        if best is None or text[end : end + 1] in _TARGETS or any(first < end < last for first, last in code):
+        if best is None or any(first < end < last for first, last in code):
             continue
         n = numbers.number_of(best.n, text[since:end])
         since = end
         mark = f"[{n}]"
-        pieces += [text[at:end], mark]
+        apart = " " if text[end : end + 1] in _TARGETS else ""
+        pieces += [text[at:end], mark, apart]
         length += end - at
         marks.append(Mark(length, length + len(mark), n, best.n))
-        length += len(mark)
+        length += len(mark + apart)
         at = end
     return Attached("".join([*pieces, text[at:]]), tuple(marks), tuple(verdicts))
 

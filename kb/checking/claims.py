@@ -8,7 +8,7 @@ from typing import Final
 
 from kb.checking.marks import Mark
 from kb.checking.quoting import undivided
-from kb.checking.substance import Substance, substance, without_bullets
+from kb.checking.substance import Substance, bare_claim, substance
 
 # How many statements before a list of sources its marks may stand for.
 _MOST_STATEMENTS: Final = 8
@@ -52,7 +52,7 @@ def claims_of(text: str, marks: Sequence[Mark], headings: Collection[str]) -> Cl
             group.append(mark)
     bare = "".join([*pieces, text[at:]])
     spans = undivided(bare, groups.keys()) or [(0, len(bare))]
-    sentences = [without_bullets(bare[start:end]) for start, end in spans]
+    sentences = [bare_claim(bare[start:end]) for start, end in spans]
     kinds = [substance(bare[start:end], headings) for start, end in spans]
     # A mark belongs to the last sentence that begins before it: it follows the text that it is for.
     owners = [max((index for index, (start, _) in enumerate(spans) if start < offset), default=0) for offset in groups]
@@ -65,7 +65,7 @@ def claims_of(text: str, marks: Sequence[Mark], headings: Collection[str]) -> Cl
             start = offsets[position - 1]
         if position + 1 < len(offsets) and owners[position + 1] == owner:
             end = offset
-        texts: tuple[str, ...] = (without_bullets(bare[start:end]),)
+        texts: tuple[str, ...] = (bare_claim(bare[start:end]),)
         kind = substance(bare[start:end], headings)
         if kind in ("none", "label"):
             before = _statements_before(owner, kinds, owners)

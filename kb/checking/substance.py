@@ -19,6 +19,12 @@ Substance = Literal["none", "label", "slight", "full"]
 _LETTERS: Final = 4
 _WORD_LETTERS: Final = 2
 _BULLET = re.compile(r"^\s*(?:[-*+•·#>|–—]+|\(?\d{1,3}[.)、．：:](?!\d))\s*")
+# Numbers that a model may mean for marks though they have not their form: small, in brackets or a circle, at the end
+# of a clause, and not what a word before them announces.
+_LIKE_MARKS = re.compile(
+    r"(?<![为是约共达:：=])[ \t]?[\[(（【〔][ \t]?(?:[1-9]|1\d|20)[ \t]?[\])）】〕](?=[\s。！？!?；;，,.(（\[【]|$)"
+    r"|[①-⑳]"
+)
 _SOURCES = re.compile(
     r"(?:(?:以上)?(?:内容|信息|回答|答案|资料)?(?:主要)?(?:参考|来源|来自|出处|引用|引自|依据|摘自|源自|参见|详见|见)(?:于|自)?)"
     r"(?:资料|文献|来源|内容|文档|片段|信息)*(?:如下|为|是|：|:)?"
@@ -38,8 +44,9 @@ def headings_of(passages: Iterable[Passage]) -> frozenset[str]:
     return frozenset(filter(None, map(solid, names)))
 
 
-def without_bullets(claim: str) -> str:
-    """Return a sentence without the bullets and numbers of lists before it, which state nothing."""
+def bare_claim(claim: str) -> str:
+    """Return a sentence without what states nothing: bullets and numbers of lists, and what resembles marks."""
+    claim = _LIKE_MARKS.sub("", claim)
     while (shorter := _BULLET.sub("", claim, count=1)) != claim:
         claim = shorter
     return claim
@@ -51,10 +58,9 @@ def substance(claim: str, headings: Iterable[str]) -> Substance:
     What lies within a title or a heading states nothing by itself, since any passage under it has the words; one that
     holds a number does.
     """
-    folded = fold(claim)
-    if not solid(folded) or _lists_sources(folded, headings):
+    folded = fold(bare_claim(claim))
+    if not solid(fold(claim)) or _lists_sources(folded, headings):
         return "none"
-    folded = without_bullets(folded)
     content = without_function_words(without_numbers(folded))
     letters = len(solid(_LATIN.sub(" ", content))) + _WORD_LETTERS * len(_LATIN.findall(content))
     if numbers_in(folded) and letters:

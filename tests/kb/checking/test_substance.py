@@ -109,6 +109,26 @@ def test_numbers_of_a_list_are_no_numbers_of_its_items() -> None:
     assert [citation.supported for citation in result.citations] == [True, True]
 
 
+@pytest.mark.parametrize("mark", ["(1)", " (1)", "（1）", "[ 1 ]", "【 1 】", "①", "(1)(2)"])
+@pytest.mark.parametrize(
+    "form", ["设备保修期为24个月{}。", "设备保修期为24个月。{}", "设备保修期为24个月{}，自验收之日起计算。"]
+)
+def test_what_resembles_a_mark_is_no_number_of_the_claim(form: str, mark: str) -> None:
+    """A right answer with marks of another form is not refused for their digits, and is given marks of ours."""
+    result = checked(form.format(mark))
+    assert not result.refuted
+    assert result.citations[0].supported
+    assert "24个月" in result.citations[0].quote
+
+
+@pytest.mark.parametrize(
+    "false", ["设备保修期为(3)。", "设备保修期为(3)年。", "设备保修期：（3）", "设备保修期为(99)。", "共(7)次。"]
+)
+def test_numbers_in_brackets_are_checked(false: str) -> None:
+    """What a word before it announces, a unit follows or no passage could have is a number like others."""
+    assert checked(false).refuted
+
+
 def test_a_list_of_sources_stands_for_the_statements_before() -> None:
     """Each source of a list is judged by the statement that it bears out, and quoted for it."""
     result = checked("设备保修期为24个月。员工享有十二天带薪年假。\n\n来源：\n- [1]\n- [2]")
