@@ -54,10 +54,11 @@ def locate(claim: str, passage: str) -> tuple[int, int]:
     """Return the span of the sentence, or the few sentences in a row, of a passage that best bear out a claim."""
     verbatim = claim.strip()
     found_at = passage.find(verbatim) if verbatim else -1
-    if found_at >= 0 and not (
-        torn(verbatim, passage[:found_at]) or splits_number(passage, found_at, found_at + len(verbatim))
-    ):
-        return found_at, found_at + len(verbatim)
+    while found_at >= 0:
+        end = found_at + len(verbatim)
+        if not torn(verbatim, passage[:found_at]) and not splits_number(passage, found_at, end):
+            return found_at, end
+        found_at = passage.find(verbatim, found_at + 1)
     sentences = sentence_spans(passage)
     if not sentences:
         return 0, len(passage)

@@ -53,6 +53,9 @@ def test_words_torn_from_a_denial_are_no_quotation() -> None:
     start, end = locate("shake the bottle after opening.", passage)
     assert judge("shake the bottle after opening.", passage[start:end]).verdict == "unsupported"
     assert judge("Do not shake the bottle after opening.", passage).reason == "verbatim"
+    elsewhere = passage + " Then shake the bottle after opening."
+    start, end = locate("shake the bottle after opening.", elsewhere)
+    assert judge("shake the bottle after opening.", elsewhere[start:end]).reason == "verbatim"
     assert torn("所有部门均须提交预算。", "除财务部外，") == "scope"
     assert torn("所有部门均须提交预算。", "预算已经批准。") == ""
 
@@ -60,7 +63,7 @@ def test_words_torn_from_a_denial_are_no_quotation() -> None:
 def test_whole_sentences_of_real_texts_are_quotations(corpus: Path) -> None:
     """An answer that quotes a sentence of a real text is always supported."""
     documents = json.loads((corpus / "qa" / "cmrc2018_dev.json").read_text(encoding="utf-8"))
-    paragraphs = [paragraph["context"] for entry in documents["data"][:120] for paragraph in entry["paragraphs"]]
+    paragraphs = [paragraph["context"] for entry in documents["data"] for paragraph in entry["paragraphs"]]
     quoted = 0
     for context in paragraphs:
         for first, last in sentence_spans(context):
