@@ -32,6 +32,9 @@ _PLAIN_TAG = re.compile(
     r"<(?:map|object|math|template|source|track|area|portal|details|link|input|button)>?", re.IGNORECASE
 )
 _UNFINISHED_TAG = re.compile(r"<[\s/!]{0,4}[A-Za-z-]{0,12}\Z")
+# Any tag may load or run something by an attribute (`style`, `background`, `onclick`); one this long is taken for such.
+_LONGEST_OPENING: Final = 400
+_OPENING = re.compile(rf"<[a-z][^<>=]{{0,{_LONGEST_OPENING}}}", re.IGNORECASE)
 _TARGET = re.compile(r"\]\(([^()\n]{0,2048})\)")
 _LONGEST_TARGET: Final = 2_100
 _LONGEST_WORD: Final = 4_096
@@ -104,6 +107,11 @@ class LinkGuard:
         if first == "<":
             if _UNFINISHED_TAG.match(buffer) and not final:
                 return None
+            opening = _OPENING.match(buffer)
+            if opening is not None and opening.end() == len(buffer) <= _LONGEST_OPENING and not final:
+                return None
+            if opening is not None and _has_attributes(buffer, opening):
+                return 1, "‹"
             tag = _PLAIN_TAG.match(buffer)
             if tag is not None and tag.end() == len(buffer) and tag[0][-1] != ">" and not final:
                 return None
@@ -164,3 +172,10 @@ class LinkGuard:
             return 1, "] "
         known = address in self._allowed or self._known(f"]({target[1]})")
         return 1, "]" if known else "] "
+
+
+def _has_attributes(buffer: str, opening: re.Match[str]) -> bool:
+    """Say whether what opens like a tag goes on with an attribute, or for longer than a tag without any does."""
+    if len(opening[0]) > _LONGEST_OPENING:
+        return True
+    return buffer[opening.end() : opening.end() + 1] == "=" and re.search(r"[\s/]", opening[0]) is not None

@@ -73,6 +73,34 @@ def test_no_definition_makes_links_of_marks() -> None:
     assert "href" not in MarkdownIt().render(answer)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<p style='background:url({HOST}a.png)'>x</p>",
+        f"<td background={HOST}a.png>",
+        f"<bgsound src={HOST}a.png>",
+        "<b onclick=alert(1)>x</b>",
+        "<xss/onmouseover=alert(1)>",
+        f"<p\n{' ' * 500}style='background:url({HOST}a.png)'>",
+        f"<{'x' * 500} onclick=alert(1)>",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_no_tag_has_attributes(text: str, size: int) -> None:
+    """A tag may load or run something by its attributes: a renderer that takes HTML makes text of one that has some."""
+    rendered = MarkdownIt("commonmark", {"html": True}).render(shown(f"设备保修期为24个月。[1]\n\n{text}\n", size))
+    assert not re.search(r"<[a-z]+[^>]*=", rendered.replace(f'<a href="{HOST}', ""))
+    assert "‹" in rendered
+
+
+@pytest.mark.parametrize(
+    "text", ["若 a<b==c", "vector<int> x = y", "Map<String, List<int>> m = n", "<file> = 1", "1 < 2 = 3"]
+)
+def test_what_is_no_tag_stays(text: str) -> None:
+    """Comparisons and types are no tags with attributes."""
+    assert shown(text) == text
+
+
 def test_the_renderer_would_have_loaded_them() -> None:
     """What is written to the guard does show pictures where nothing guards it."""
     assert sum("<img" in MarkdownIt().render(text) for text in PICTURES) >= len(PICTURES) // 2
@@ -119,7 +147,7 @@ def test_no_markup_comes_along_with_a_run() -> None:
     assert "<img" not in rendered
 
 
-_WRITTEN = "x 甲 ， 。 [1] [99] ![ ] ( ) : ; | ** ` < http://"
+_WRITTEN = "x <p = 甲 ， 。 [1] [99] ![ ] ( ) : ; | ** ` < http://"
 _PARTS = [HOST, f"{HOST}a.png", " ", "\n", *_WRITTEN.split(" ")]
 
 
