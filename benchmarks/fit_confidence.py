@@ -19,6 +19,7 @@ import random
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import indent
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,7 +151,7 @@ def _gain(model: RisingModel, sample: Sample, point: float) -> float:
 
 def _source(hashed: RisingModel, words: RisingModel) -> str:
     def pair(model: RisingModel) -> str:
-        return f"(\n{literal(model.names, model.weights)},\n{model.bias:.4f},\n)"
+        return "(\n" + indent(f"{literal(model.names, model.weights)},\n{model.bias:.4f},\n", "    ") + ")"
 
     return (
         '"""Weights of `kb/confidence/estimate.py`. Written by `python -m benchmarks.fit_confidence --write`."""\n\n'
@@ -160,7 +161,9 @@ def _source(hashed: RisingModel, words: RisingModel) -> str:
         "Weights = tuple[Mapping[str, float], float]\n\n"
         "# Of embedders without a fit of their own only what the words show is looked at.\n"
         f"DEFAULT: Final[Weights] = {pair(words)}\n"
-        f'CONFIDENCE_WEIGHTS: Final[Mapping[str, Weights]] = {{"hash": {pair(hashed)}}}\n'
+        "CONFIDENCE_WEIGHTS: Final[Mapping[str, Weights]] = {\n"
+        + indent(f'"hash": {pair(hashed)}', "    ")
+        + "\n}\n"
     )
 
 
