@@ -161,9 +161,7 @@ def _source(hashed: RisingModel, words: RisingModel) -> str:
         "Weights = tuple[Mapping[str, float], float]\n\n"
         "# Of embedders without a fit of their own only what the words show is looked at.\n"
         f"DEFAULT: Final[Weights] = {pair(words)}\n"
-        "CONFIDENCE_WEIGHTS: Final[Mapping[str, Weights]] = {\n"
-        + indent(f'"hash": {pair(hashed)}', "    ")
-        + "\n}\n"
+        "CONFIDENCE_WEIGHTS: Final[Mapping[str, Weights]] = {\n" + indent(f'"hash": {pair(hashed)}', "    ") + "\n}\n"
     )
 
 
