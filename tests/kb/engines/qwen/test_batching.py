@@ -84,6 +84,8 @@ class Bench:
 
     @property
     def loop(self) -> SmallLoop:
+        # The queue's thread makes it, in its own time.
+        self.until(lambda: bool(self.loops))
         return self.loops[-1]
 
     def ask(self, number: int, tokens: int = 2, cancel: threading.Event | None = None) -> Request:
