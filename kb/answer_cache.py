@@ -13,14 +13,11 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from indexes.records import Hit
 from kb.engines.base import Engine, GenerationOptions
 from kb.records import Answer, Filters, Message
-
-CacheUse = Literal["off", "questions", "all"]
-"""Which answers are kept: none, those to questions without a history, or those within conversations too."""
 
 _MEBIBYTE: Final = 1 << 20
 # What the records around the texts of an answer take, in bytes; a rough figure, meant to be too large.
