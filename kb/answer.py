@@ -11,6 +11,7 @@ from indexes.records import Hit
 from kb.answer_cache import AnswerCache, CacheKey, cache_key
 from kb.checking.answer_stream import AnswerStream
 from kb.checking.citations import check
+from kb.checking.substance import headings_of
 from kb.draft import Clock, Draft
 from kb.engines.base import Cut, Engine, GenerationOptions, Restart
 from kb.prompt import PROMPT_VERSION, build_prompt
@@ -173,7 +174,7 @@ class Answerer:
         held += checks.close()
         finished = written + held
         if draft.truncated and finished.strip():
-            finished = without_unfinished(finished, prompt.language)
+            finished = without_unfinished(finished, prompt.language, headings_of(prompt.passages))
             held = finished.removeprefix(written) if finished.startswith(written) else ""
         if not cancel.is_set() and (not finished.strip() or is_refusal(finished)):
             # What was shown is taken back by the last event, not by another piece.

@@ -80,6 +80,6 @@ class Draft:
                 prompt_version=self.prompt_version,
                 request_id=self.request_id,
                 cached=self.cached,
-                truncated=self.truncated and status == "answered",
+                truncated=self.truncated,
             )
         )

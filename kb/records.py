@@ -101,7 +101,7 @@ class Citation:
 class Answer:
     """The whole response to a question, as in the contract; `cached` says that it was generated earlier.
 
-    `truncated` says that the engine was cut off at its bound of tokens; what it had not finished is left out.
+    `truncated` says that the engine was cut off at its bound of tokens; where something whole stays, the rest is gone.
     """
 
     answer: str

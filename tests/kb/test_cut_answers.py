@@ -17,7 +17,7 @@ from kb.retriever import Retriever
 from tests.fakes.engines import ScriptedEngine
 from tests.kb.passages import FixedRetriever
 
-FACTS = ("员工每年享有十五天带薪年假。产假为一百二十八天。",)
+FACTS = ("员工每年享有十五天带薪年假。产假为一百二十八天。", "The backup starts at 02:30 every night.")
 WHOLE = "员工每年享有十五天带薪年假。[1]"
 
 
@@ -50,6 +50,26 @@ def test_marks_of_what_is_left_out_go_too() -> None:
     assert {citation.quote for citation in answer.citations} == {"员工每年享有十五天带薪年假。"}
 
 
+@pytest.mark.parametrize(
+    ("before", "unfinished"),
+    [
+        ("根据资料，相关规定如下：\n\n", "- 员工每年享有十五天带薪年假"),
+        ("根据资料，相关规定如下：\n\n", "- 员工每年享有十五天带薪年假[1]，并且"),
+        ("**According to the passages:**\n\n", "The backup starts at 02:30 [2] every night"),
+        ("```\n", "员工每年享有十五天带薪年假"),
+        ("## 年假\n", "员工每年享有十五天带薪年假"),
+        ("是的。", "员工每年享有十五天带薪年假"),
+    ],
+)
+def test_an_opening_alone_is_no_answer(before: str, unfinished: str) -> None:
+    """Where nothing but an opening line would remain, the unfinished sentence stays and says that it breaks off."""
+    _, answer = done(answerer_of([before + unfinished, Cut()]))
+    assert (answer.status, answer.truncated) == ("answered", True)
+    assert answer.answer.startswith((before + unfinished).split("[")[0].rstrip())
+    assert "……" in answer.answer
+    assert [citation.supported for citation in answer.citations] == [True]
+
+
 def test_whole_answers_are_not_cut_off() -> None:
     """Without a `Cut` nothing is left out and nothing said."""
     text, answer = done(answerer_of([f"{WHOLE}产假为一百二十八天"]))
@@ -58,9 +78,9 @@ def test_whole_answers_are_not_cut_off() -> None:
 
 
 def test_half_a_number_alone_is_refused() -> None:
-    """Where the only sentence breaks off within a number, nothing bears it out."""
+    """Where the only sentence breaks off within a number, nothing bears it out; that it was cut off is told."""
     _, answer = done(answerer_of(["产假为一百", "[1]", Cut()]))
-    assert (answer.status, answer.answer, answer.truncated) == ("refused", refusal_text("zh"), False)
+    assert (answer.status, answer.answer, answer.truncated) == ("refused", refusal_text("zh"), True)
 
 
 def test_cut_answers_are_not_given_again() -> None:
