@@ -184,7 +184,7 @@ class Answerer:
         if held:
             yield DeltaEvent(held)
         marks = [mark for mark in checks.marks if mark.end <= len(finished)]
-        checked = check(finished, marks, prompt.passages, draft.ground.place_of)
+        checked = check(finished, marks, prompt.passages, draft.ground.place_of, cancel)
         if self._refuse_unsupported and checked.refuted and not cancel.is_set():
             yield draft.done(refusal_text(prompt.language), "refused")
             return

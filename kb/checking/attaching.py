@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from ingest.splitting.sentences import sentence_spans
 from kb.checking.marks import Mark
 from kb.checking.quoting import SpanNumbers, locate
 from kb.checking.substance import bare_claim, headings_of, substance
-from kb.checking.support import Verdict, judge, overlap, solid
+from kb.checking.support import Verdict, judge, solid
 from kb.records import Passage
 
 # An uncited sentence is given a citation only where at least this share of its terms is found.
@@ -32,10 +33,11 @@ class Attached:
     verdicts: tuple[Verdict, ...]
 
 
-def attach(text: str, passages: Sequence[Passage]) -> Attached:
+def attach(text: str, passages: Sequence[Passage], cancel: threading.Event | None = None) -> Attached:
     """Write marks into a text that has none. Nothing else of it changes: it is not read again as an engine's text.
 
-    Where it states nothing, a word or two are enough where a passage has the very same.
+    Where it states nothing, a word or two are enough where a passage has the very same. Once `cancel` is set the
+    sentences that are left are given none.
     """
     numbers = SpanNumbers(passages)
     code = [match.span() for match in _CODE.finditer(text)]
@@ -48,6 +50,8 @@ def attach(text: str, passages: Sequence[Passage]) -> Attached:
     kinds = [substance(text[start:end], headings) for start, end in spans]
     states = "full" in kinds
     for (start, end), kind in zip(spans, kinds, strict=True):
+        if cancel is not None and cancel.is_set():
+            break
         if kind == "none" or (states and kind != "full"):
             continue
         best, verdict = best_passage(bare_claim(text[start:end]), passages, verbatim=not states)
@@ -77,7 +81,7 @@ def best_passage(claim: str, passages: Sequence[Passage], *, verbatim: bool = Fa
         support = judge(claim, evidence)
         if verbatim and (support.reason != "verbatim" or len(solid(claim)) < _FEWEST_LETTERS):
             continue
-        share = 1.0 if support.reason == "verbatim" else overlap(claim, evidence)
+        share = support.overlap
         if support.verdict == "supported" and (share > most or (best is None and share >= most)):
             best, most, verdict = passage, share, "supported"
         elif support.verdict == "unverifiable" and best is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,15 +36,21 @@ class Checked:
         return not self.citations or all(verdict == "unsupported" for verdict in self.verdicts)
 
 
-def check(text: str, marks: Sequence[Mark], passages: Sequence[Passage], place_of: PlaceOf) -> Checked:
+def check(
+    text: str,
+    marks: Sequence[Mark],
+    passages: Sequence[Passage],
+    place_of: PlaceOf,
+    cancel: threading.Event | None = None,
+) -> Checked:
     """Check finished text (marks numbered from 1 in order of first use, as `MarkRewriter` leaves it).
 
     `passages` are those of the prompt. A text without marks is given marks at the sentences that a passage clearly
-    bears out.
+    bears out, which ends soon after `cancel` is set; marks that are there are always checked.
     """
     by_number = {passage.n: passage for passage in passages}
     if not marks:
-        attached = attach(text, passages)
+        attached = attach(text, passages, cancel)
         text, marks = attached.text, attached.marks
         if not marks:
             return Checked(text, (), attached.verdicts)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
-from indexes.text.matching import fold, terms
 from ingest.splitting.sentences import sentence_spans
-from kb.checking.support import solid, splits_number, torn
+from kb.checking.support import solid, splits_number, term_set, torn
 from kb.records import Passage
 
 # A wider hull of spans than this, in characters, is no longer a quotation: the first span then stands alone.
@@ -17,6 +17,8 @@ _MAXIMUM_SENTENCES: Final = 3
 _MINIMUM_GAIN: Final = 0.12
 # White space between two sentences, in characters, that still lets them be quoted as one.
 _GAP: Final = 3
+# So many passages are kept cut into sentences: those of a few prompts, each asked for by every claim of an answer.
+_PASSAGES_KEPT: Final = 64
 
 
 class SpanNumbers:
@@ -59,15 +61,15 @@ def locate(claim: str, passage: str) -> tuple[int, int]:
         if not torn(verbatim, passage[:found_at]) and not splits_number(passage, found_at, end):
             return found_at, end
         found_at = passage.find(verbatim, found_at + 1)
-    sentences = sentence_spans(passage)
+    sentences = _sentences_of(passage)
     if not sentences:
         return 0, len(passage)
     wording = solid(claim)
-    for start, end in sentences:
-        if wording and wording in solid(passage[start:end]):
-            return start, end
-    wanted = frozenset(terms(fold(claim)).tolist())
-    held = [wanted & frozenset(terms(fold(passage[start:end])).tolist()) for start, end in sentences]
+    for sentence in sentences:
+        if wording and wording in sentence.wording:
+            return sentence.start, sentence.end
+    wanted = term_set(claim)
+    held = [wanted & sentence.terms for sentence in sentences]
     first = last = max(range(len(sentences)), key=lambda index: len(held[index]))
     found = held[first]
     while wanted and last - first + 1 < _MAXIMUM_SENTENCES:
@@ -79,7 +81,23 @@ def locate(claim: str, passage: str) -> tuple[int, int]:
             break
         found |= held[nearest]
         first, last = min(first, nearest), max(last, nearest)
-    return sentences[first][0], sentences[last][1]
+    return sentences[first].start, sentences[last].end
+
+
+class _Sentence(NamedTuple):
+    """A sentence of a passage: its span, its letters and digits, and its terms."""
+
+    start: int
+    end: int
+    wording: str
+    terms: frozenset[int]
+
+
+@lru_cache(maxsize=_PASSAGES_KEPT)
+def _sentences_of(passage: str) -> tuple[_Sentence, ...]:
+    """Return the sentences of a passage."""
+    spans = sentence_spans(passage)
+    return tuple(_Sentence(start, end, solid(passage[start:end]), term_set(passage[start:end])) for start, end in spans)
 
 
 def undivided(bare: str, marked: Iterable[int]) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from indexes.text.matching import detect_language, fold, terms
@@ -40,6 +41,8 @@ _LONG_NAME: Final = 7
 _NUMERAL = re.compile("[0-9零〇一二两三四五六七八九十百千万亿]")
 # How much of what stands before a quotation, in characters, may turn it round.
 _CONTEXT: Final = 80
+# So many texts are kept folded: each claim is held against every passage, each passage against every claim.
+_TEXTS_KEPT: Final = 512
 # Denial and modality have checks of their own.
 _MODALITY = re.compile(
     r"\b(?:not|no|never|cannot|[a-z]+n't|must|need(?:s|ed)?|allowed|permitted|prohibited|forbidden|required|possible)\b"
@@ -63,8 +66,8 @@ def overlap(claim: str, evidence: str) -> float:
     """
     folded = fold(evidence)
     said = in_words_of(without_numbers(fold(claim)), folded)
-    wanted = frozenset(terms(without_function_words(_MODALITY.sub(" ", said))).tolist())
-    return len(wanted & frozenset(terms(folded).tolist())) / len(wanted) if wanted else 1.0
+    wanted = term_set(without_function_words(_MODALITY.sub(" ", said)))
+    return len(wanted & term_set(evidence)) / len(wanted) if wanted else 1.0
 
 
 def judge(claim: str, evidence: str) -> Support:
@@ -102,6 +105,13 @@ def judge(claim: str, evidence: str) -> Support:
     return Support("supported", share, "overlap")
 
 
+@lru_cache(maxsize=_TEXTS_KEPT)
+def term_set(text: str) -> frozenset[int]:
+    """Return the terms of a text, each once."""
+    return frozenset(terms(text).tolist())
+
+
+@lru_cache(maxsize=_TEXTS_KEPT)
 def solid(text: str) -> str:
     """Return only the letters and digits of a text, folded: what is left of a quotation however it is set."""
     return "".join(character for character in fold(text) if character.isalnum())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexes.records import Document, Heading, Page
+from ingest.splitting.sentences import sentence_spans
 from kb.checking.citations import Checked, check
 from kb.checking.marks import MarkRewriter
 from kb.checking.quoting import SpanNumbers, locate
@@ -53,6 +57,38 @@ def test_marks_are_attached_where_the_support_is_clear() -> None:
     result = checked("你好！灯塔高21米。", passages_of("村里有一口井。", "岛上的灯塔高21米。"))
     assert result.text == "你好！灯塔高21米。[1]"
     assert [(c.document_id, c.supported) for c in result.citations] == [("d2", True)]
+
+
+def test_attaching_ends_with_the_question() -> None:
+    """Whoever has left waits for no more marks: once cancelled the sentences that are left are given none."""
+
+    class Leaving(threading.Event):
+        def is_set(self) -> bool:
+            asked.append(super().is_set())
+            if len(asked) == 2:
+                self.set()
+            return asked[-1]
+
+    asked: list[bool] = []
+    passages = passages_of("灯塔高21米。村里有一口井。海水是咸的。")
+    result = check("灯塔高21米。村里有一口井。海水是咸的。", [], passages, lambda name, at: Place(None, ""), Leaving())
+    assert asked == [False, False, True]
+    assert result.text.count("[1]") == 2
+    assert result.text.endswith("海水是咸的。")
+
+
+def test_a_passage_is_cut_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many sentences an answer has, each passage is cut into its sentences once at most."""
+    cut: list[str] = []
+
+    def counted(text: str) -> list[tuple[int, int]]:
+        cut.append(text)
+        return sentence_spans(text)
+
+    monkeypatch.setattr("kb.checking.quoting.sentence_spans", counted)
+    passages = passages_of(*("".join(f"{hall}号厅有{seats}个座位。" for seats in range(30, 40)) for hall in "甲乙丙丁"))
+    checked("".join(f"{hall}号厅共有{seats}个座。" for hall in "甲乙丙丁" for seats in range(30, 40)), passages)
+    assert all(cut.count(passage.hit.text) <= 1 for passage in passages)
 
 
 def test_attached_marks_change_nothing_else() -> None:
