@@ -20,11 +20,20 @@ def filtered(text: str, size: int = 1000) -> str:
         ("\n<|im_start|>assistant\n年假十五天。[1]<|im_end|>", "年假十五天。[1]"),
         ("年假十五天。[1]<|im_end|>\n<|im_start|>user\n再问", "年假十五天。[1]"),
         ("年假十五天。[1]<|endoftext|>\nHuman: 再问", "年假十五天。[1]"),
+        ("年假十五天。[1]<|endoftext|>Human: 再问\nAssistant: 好的。", "年假十五天。[1]"),
+        ("年假十五天[1] <|im_end|> 用户：再问", "年假十五天[1] "),
+        ("年假十五天 <|endoftext|>Assistant : 好", "年假十五天 "),
+        ("年假十五天。<|im_end|>请写一首诗", "年假十五天。"),
+        ("It has **15 days.**<|eot_id|>Write a poem", "It has **15 days.**"),
+        ("年假十五天[12]<|im_end|>xxxxxxxxxx", "年假十五天[12]"),
         ("年假十五天。[1]\n<|im_start|>user\n再问", "年假十五天。[1]\n"),
         (
             "以 <|im_end|> 结束一轮，`<|im_start|>` 开始一轮。[1]",
             "以 <|im_end|> 结束一轮，`<|im_start|>` 开始一轮。[1]",
         ),
+        ("一轮到此结束。<|im_end|>是它的标记。[1]", "一轮到此结束。<|im_end|>是它的标记。[1]"),
+        ("A turn ends. <|im_end|> is its token. [1]", "A turn ends. <|im_end|> is its token. [1]"),
+        ("写作 `你好。<|im_end|>`，再开始一轮。[1]", "写作 `你好。<|im_end|>`，再开始一轮。[1]"),
         ("a < b, a <| b, <", "a < b, a <| b, <"),
     ],
 )
@@ -34,7 +43,23 @@ def test_an_answer_is_one_turn(text: str, shown: str, size: int) -> None:
     assert filtered(text, size) == shown
 
 
-_PARTS = ["<|im_start|>", "<|im_end|>", "<|", "<", "|>", "assistant", "user", "\n", " ", "甲", "。"]
+_PARTS = [
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|",
+    "<",
+    "|>",
+    "assistant",
+    "user",
+    "\n",
+    " ",
+    "甲",
+    "。",
+    "[1]",
+    "`",
+    "是",
+    "Human:",
+]
 
 
 @given(st.lists(st.sampled_from(_PARTS), max_size=12), st.integers(1, 7))
