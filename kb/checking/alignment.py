@@ -21,6 +21,8 @@ _ALIGNED: Final = 0.65
 _MAXIMUM_WORD: Final = 4
 _THINKING: Final = ("认为", "以为", "因为")
 _COORDINATING: Final = frozenset("和与及或以跟同") | {"and", "or"}
+# Before 有 these make a verb of it that says the same.
+_HAVING: Final = frozenset("享具拥")
 
 
 def tokens(folded: str) -> list[str]:
@@ -61,6 +63,8 @@ def exchanged(claim: list[str], evidence: list[str], clauses: list[int]) -> str:
         if tag != "replace" or max(len(ours), len(theirs)) > _MAXIMUM_WORD or len(ours) != len(theirs):
             continue
         if any(is_function(token) for token in (*ours, *theirs)) or are_related(ours, theirs):
+            continue
+        if _is_having(ours, claim[end:]) != _is_having(theirs, evidence[last:]):
             continue
         single = len(ours) == 1 and ours[0] >= "\u3400"
         if single and not (tells_apart(start, claim, theirs[0]) or another_word(start, claim, first, evidence)):
@@ -107,6 +111,11 @@ def _listed_with(ours: list[str], theirs: list[str], evidence: list[str]) -> boo
             if evidence[following : following + len(other)] == other:
                 return True
     return False
+
+
+def _is_having(words: list[str], following: list[str]) -> bool:
+    """Say whether words end with the beginning of 享有 or the like: what stands there is part of its verb."""
+    return words[-1] in _HAVING and following[:1] == ["有"]
 
 
 def _stands_in(words: list[str], evidence: list[str]) -> bool:

@@ -46,6 +46,14 @@ def test_what_goes_against_its_evidence_is_found_out(untrue: str, true: str, evi
     assert (against.verdict, borne_out.verdict) == ("unsupported", "supported"), (against, borne_out)
 
 
+@pytest.mark.parametrize("having", ["享有", "具有", "拥有"])
+def test_having_is_one_verb_however_it_is_said(having: str) -> None:
+    """What stands before 有 has not taken the place of the other half of 享有; who has it may yet be another."""
+    assert judge("年假有十五天。", f"员工每年{having}十五天带薪年假。").verdict == "supported"
+    assert judge(f"年假{having}十五天。", "员工每年都有十五天带薪年假。").verdict == "supported"
+    assert judge("客户拥有十五天年假。", f"员工{having}十五天年假，客户没有。").verdict == "unsupported"
+
+
 def test_words_torn_from_a_denial_are_no_quotation() -> None:
     """What stands in a passage word for word, but behind what denies it, does not bear the words out."""
     passage = "Open the valve slowly. Do not shake the bottle after opening."
