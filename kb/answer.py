@@ -138,15 +138,12 @@ class Answerer:
         )
 
     def _keep(self, key: CacheKey, answer: Answer) -> None:
-        """Keep an answer that is whole: no refusal, which another try may spare, and not cut off at the limit.
+        """Keep an answer that is whole: no refusal, which another try may spare, and not cut off.
 
-        Where an engine does not count its tokens, an answer that stops in mid-sentence is taken for cut off.
+        Where nobody counted its tokens it may be cut off unsaid: then one that stops in mid-sentence is not kept.
         """
-        if answer.usage is None:
-            whole = ends_whole(answer.answer)
-        else:
-            whole = answer.usage.completion_tokens < self._options.max_new_tokens
-        if self._cache is not None and answer.status == "answered" and whole and not answer.truncated:
+        whole = not answer.truncated and (answer.usage is not None or ends_whole(answer.answer))
+        if self._cache is not None and answer.status == "answered" and whole:
             self._cache.put(key, replace(answer, hits=()))
 
     def _generate(self, engine: Engine, prompt: Prompt, draft: Draft, cancel: threading.Event) -> Iterator[Event]:

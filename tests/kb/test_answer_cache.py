@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from indexes.errors import EngineUnavailableError
 from kb.answer import Answerer
 from kb.answer_cache import AnswerCache, CacheKey, cache_key, normalised, size_of
-from kb.engines.base import Engine, GenerationOptions
+from kb.engines.base import Cut, Engine, GenerationOptions
 from kb.engines.extractive.engine import ExtractiveEngine
 from kb.prompt import PROMPT_VERSION
 from kb.records import Answer, DeltaEvent, DoneEvent, HitsEvent, Message, Prompt, Question, Usage
@@ -196,21 +196,28 @@ def test_without_a_cache_nothing_is_kept() -> None:
 
 
 def test_refusals_failures_and_cut_answers_are_not_kept() -> None:
-    """A model's refusal, an answer at the limit of tokens, one cancelled and one broken off are tried again."""
+    """A model's refusal, an answer that was cut off, one cancelled and one broken off are tried again."""
     cache = AnswerCache()
     answerer_of(ScriptedEngine("根据已有资料无法回答该问题。"), cache).answer(ASKED)
     answerer_of(ScriptedEngine("塔高300米，建于1999年。[1]"), cache).answer(ASKED)
-    answerer_of(
-        ScriptedEngine([SAID, "它由花岗石砌成。[2]"]), cache, options=GenerationOptions(max_new_tokens=2)
-    ).answer(ASKED)
+    answerer_of(ScriptedEngine([SAID, "它由花岗石砌成。[2]", Cut()]), cache).answer(ASKED)
     cancel = threading.Event()
     engine = ScriptedEngine(
-        [SAID, "它由", "花岗石砌成。"], on_piece=lambda number: cancel.set() if number == 2 else None
+        [SAID, "它由花岗石砌成。[2]", "很高。"], on_piece=lambda number: cancel.set() if number == 2 else None
     )
-    answerer_of(engine, cache).answer(ASKED, cancel)
+    assert answerer_of(engine, cache).answer(ASKED, cancel).status == "answered"
     with pytest.raises(EngineUnavailableError):
         answerer_of(ScriptedEngine([SAID, "x"], fail_after=1), cache).answer(ASKED)
     assert len(cache) == 0
+
+
+def test_an_answer_that_is_whole_at_its_bound_is_kept() -> None:
+    """What was cut off the engine says: an answer that ends with the last token that it may have is whole."""
+    cache = AnswerCache()
+    engine = ScriptedEngine([SAID, "它由花岗石砌成。[2]"])
+    answerer = answerer_of(engine, cache, options=GenerationOptions(max_new_tokens=2))
+    first = answerer.answer(ASKED)
+    assert (first.usage and first.usage.completion_tokens, first.truncated, len(cache)) == (2, False, 1)
 
 
 def test_the_least_used_goes_first() -> None:

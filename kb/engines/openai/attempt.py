@@ -63,8 +63,15 @@ class Attempt:
 
     @property
     def cut(self) -> bool:
-        """Whether the server ended the answer at its bound of tokens."""
-        return at_bound(self._finish) and not self._stops.stopped
+        """Whether the server ended the answer at its bound of tokens.
+
+        Where it gives no reason for the end the count of tokens tells; one that says "stop" right there is taken at
+        its word.
+        """
+        if self._stops.stopped:
+            return False
+        made = self.completion_tokens or 0
+        return at_bound(self._finish) or (not self._finish and made >= self._options.max_new_tokens)
 
     def read(self, cancel: threading.Event) -> Iterator[str | Restart]:
         """Yield the text that is to be shown; a Restart takes back what was. Raises Failure or EngineUnavailableError.

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -186,6 +187,18 @@ def test_an_answer_that_the_server_cut_off_says_so(serve: Serve, finish: str, cu
     assert list(engine.stream(prompt, OPTIONS, threading.Event())) == (["年假", Cut()] if cut else ["年假"])
     stopped = OPTIONS.__class__(stop=("完",))
     assert ask(engine_for(serve(replying(chunk(content="完") + chunk("stop") + DONE))), stopped)[0] == ""
+
+
+@pytest.mark.parametrize(("finish", "made", "cut"), [(None, 8, True), (None, 7, False), ("stop", 8, False)])
+def test_without_a_reason_the_count_tells(serve: Serve, finish: str | None, made: int, cut: bool) -> None:
+    """A server that gives no reason for the end and made all the tokens it may has cut the answer off; "stop" holds."""
+    usage = {"choices": [], "usage": {"prompt_tokens": 30, "completion_tokens": made}}
+    said = chunk(finish, content="年假") + f"data: {json.dumps(usage)}\n\n" + DONE
+    prompt = Prompt((Message("user", "年假？"),), (), "年假？", "zh", "1")
+    pieces = list(
+        engine_for(serve(replying(said))).stream(prompt, replace(OPTIONS, max_new_tokens=8), threading.Event())
+    )
+    assert pieces == ["年假", *([Cut()] if cut else []), Usage(30, made)]
 
 
 @pytest.mark.parametrize("dialect", ["vllm", "ollama", "tgi-native"])
