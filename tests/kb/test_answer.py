@@ -209,6 +209,31 @@ def test_cancelling_ends_the_stream(retriever: Retriever) -> None:
     assert answer.status == "answered"
 
 
+@pytest.mark.parametrize(
+    "said", [["根据已有资料无法", "回答该问题。", "更多"], ["东犬灯塔建于", "1999年。[1]", "更多"], ["", "", "更多"]]
+)
+def test_whoever_leaves_is_not_refused(retriever: Retriever, said: list[str]) -> None:
+    """What was said before cancelling is judged no more: half an answer shows neither a refusal nor an untruth."""
+    cancel = threading.Event()
+    engine = ScriptedEngine(said, on_piece=lambda number: cancel.set() if number == 2 else None)
+    *_, answer = played(answerer_of(retriever, engine).stream(Question(BUILT), cancel))
+    assert (answer.status, answer.answer) == ("answered", "".join(said[:2]))
+
+
+def test_the_end_of_the_turn_stops_the_engine(retriever: Retriever) -> None:
+    """What a model says behind the end of its turn is not waited for."""
+    asked: list[int] = []
+    said = [
+        "东犬灯塔建于1872年。[1]",
+        "<|im_end|>\n<|im_start|>user\n再问一个问题，请回答：塔有多高，是谁造的，用的是什么石头？",
+        *["塔高19.5米。"] * 50,
+    ]
+    engine = ScriptedEngine(said, on_piece=asked.append)
+    *_, answer = played(answerer_of(retriever, engine).stream(Question(BUILT)))
+    assert answer.answer == said[0]
+    assert asked == [0, 1]
+
+
 def test_an_engine_that_goes_away_raises(retriever: Retriever) -> None:
     """The error of an engine reaches the caller, also in the middle of an answer."""
     with pytest.raises(EngineUnavailableError):
