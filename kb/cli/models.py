@@ -134,6 +134,7 @@ def _generate(name: str, settings: Settings) -> str:
     options = GenerationOptions(max_new_tokens=16, temperature=0.0)
     try:
         for piece in engine.stream(prompt, options, threading.Event()):
+            # A model that thinks comes to no answer within so few tokens, which the engine says behind this.
             if isinstance(piece, Usage):
                 return f"it read {piece.prompt_tokens} tokens and wrote {piece.completion_tokens}"
     finally:

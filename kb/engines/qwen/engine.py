@@ -95,7 +95,7 @@ class QwenEngine:
 
         Greedy where the temperature is 0. Ends within one step once `cancel` is set. Raises UsageError where the
         prompt leaves no room in the window, EngineUnavailableError where the model cannot be loaded, is asked too
-        much at once, or fails.
+        much at once, or fails; also, behind the `Usage`, where it only thought.
         """
         if cancel.is_set():
             return
@@ -125,6 +125,7 @@ class QwenEngine:
                     worded = worded or bool(piece.strip())
                     yield piece
                 if text.thought and not worded and not text.stopped:
+                    yield Usage(len(ids), made)
                     raise EngineUnavailableError(
                         f"{self.model_name} thought, and came to no answer within engine.max_new_tokens = "
                         f"{options.max_new_tokens}: raise it, or use a model that does not think, an -Instruct one"

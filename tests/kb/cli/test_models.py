@@ -105,3 +105,17 @@ def test_check_uses_the_model(run: Run, tmp_path: Path) -> None:
     assert qwen.code == 0, qwen.err
     assert (qwen.json["kind"], "wrote" in qwen.json["result"]) == ("engine", True)
     assert run("models", "check", str(tmp_path / "nothing")).code == 6
+
+
+@pytest.mark.models
+def test_a_model_that_thinks_works(run: Run, tmp_path: Path) -> None:
+    """A check asks for no answer: that a model is still thinking after a few tokens is no fault of it."""
+    from tests.tiny_qwen import make_tiny_qwen
+
+    folder = make_tiny_qwen(tmp_path / "thinking-tiny")
+    template = folder / "chat_template.jinja"
+    asks = template.read_text(encoding="utf-8")
+    template.write_text(asks + "{% if add_generation_prompt %}<think>\n{% endif %}", encoding="utf-8")
+    checked = run("models", "check", str(folder))
+    assert checked.code == 0, checked.err
+    assert "and wrote" in checked.out
