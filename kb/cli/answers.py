@@ -41,7 +41,7 @@ def show_stream(events: Iterable[Event]) -> Answer:
 def _why_again(answer: Answer, written: str) -> str:
     """Say why the answer is not what was written as it came."""
     if answer.status == "refused":
-        return "withdrawn: its sources do not bear it out"
+        return "withdrawn, for the sources give no answer:"
     if answer.truncated:
         return "what was finished of it:"
     if len(answer.answer) < len(written):
@@ -57,14 +57,14 @@ def show_answer(answer: Answer) -> None:
 
 def show_sources(answer: Answer) -> None:
     """Write the numbered sources of an answer; for a refusal, name the nearest passages on standard error."""
+    if answer.truncated:
+        output.notice("cut off at engine.max_new_tokens: what was not finished is left out, or ends in ...")
     if answer.status == "refused":
         if answer.hits:
             output.notice(f"Nearest passages (confidence {answer.confidence:.2f}):")
         for hit in answer.hits[:_NEAREST]:
             output.notice(f"  {place(hit)}: {output.one_line(hit.text, 80)}")
         return
-    if answer.truncated:
-        output.notice("cut off at engine.max_new_tokens: what was not finished is left out")
     if not answer.citations:
         return
     output.line()

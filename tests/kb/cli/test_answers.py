@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from kb.cli.answers import show_stream
+from kb.cli.answers import show_answer, show_stream
 from kb.records import Answer, DeltaEvent, DoneEvent, Event, HitsEvent
 
 
@@ -22,7 +22,7 @@ def events(written: str, answer: str, status: Literal["answered", "refused"] = "
     [
         ("推理：十五天吗？十五天。", "十五天。", "answered", "without what the model thought"),
         ("十五天。", "十五天。[1]", "answered", "sources marked"),
-        ("一百天。", "根据已有资料无法回答该问题。", "refused", "withdrawn"),
+        ("一百天。", "根据已有资料无法回答该问题。", "refused", "withdrawn, for the sources give no answer:"),
     ],
 )
 def test_what_is_shown_again(
@@ -33,6 +33,13 @@ def test_what_is_shown_again(
     captured = capsys.readouterr()
     assert captured.out.splitlines()[:2] == [written, answer]
     assert said in captured.err
+
+
+def test_a_refusal_says_that_it_was_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who raises the bound may get an answer: that is told beside a refusal too."""
+    refused = Answer("无法回答。", "refused", "openai", (), (), 0.9, "default", 1, {}, None, "1", "r", truncated=True)
+    show_answer(refused)
+    assert "cut off at engine.max_new_tokens" in capsys.readouterr().err
 
 
 def test_an_answer_that_stays_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
