@@ -58,7 +58,8 @@ def show_answer(answer: Answer) -> None:
 def show_sources(answer: Answer) -> None:
     """Write the numbered sources of an answer; for a refusal, name the nearest passages on standard error."""
     if answer.truncated:
-        output.notice("cut off at engine.max_new_tokens: what was not finished is left out, or ends in ...")
+        bound = "the bound of tokens (engine.max_new_tokens, or what the window leaves)"
+        output.notice(f"cut off at {bound}: what was not finished is left out, or ends in ...")
     if answer.status == "refused":
         if answer.hits:
             output.notice(f"Nearest passages (confidence {answer.confidence:.2f}):")

@@ -102,4 +102,4 @@ def test_a_person_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "what was finished of it:" in streamed.err
     for shown in (streamed, plain):
         assert f"{WHOLE}\n" in shown.out
-        assert "cut off at engine.max_new_tokens" in shown.err
+        assert "cut off at the bound of tokens (engine.max_new_tokens, or what" in shown.err

@@ -31,8 +31,8 @@ def trouble_of_nothing(finish: str, thought: bool, max_new_tokens: int) -> str:
         return "the model called a tool instead of answering: start the server without tools"
     if thought or at_bound(finish):
         return (
-            f"the model {'thought, and ' if thought else ''}came to no answer within engine.max_new_tokens = "
-            f"{max_new_tokens}: raise it, or name the kind of server in engine.dialect, so that thinking can be "
-            "switched off"
+            f"the model {'thought, and ' if thought else ''}came to no answer within its bound of {max_new_tokens} "
+            "tokens (engine.max_new_tokens, or what the window leaves): raise that, or name the kind of server in "
+            "engine.dialect, so that thinking can be switched off"
         )
     return "the server gave an empty answer"

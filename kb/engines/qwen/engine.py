@@ -127,8 +127,9 @@ class QwenEngine:
                 if text.thought and not worded and not text.stopped:
                     yield Usage(len(ids), made)
                     raise EngineUnavailableError(
-                        f"{self.model_name} thought, and came to no answer within engine.max_new_tokens = "
-                        f"{options.max_new_tokens}: raise it, or use a model that does not think, an -Instruct one"
+                        f"{self.model_name} thought, and came to no answer within its bound of "
+                        f"{fitted.max_new_tokens} tokens (engine.max_new_tokens, or what the window leaves): raise "
+                        "that, or use a model that does not think, an -Instruct one"
                     )
                 # The token that ends an answer is among those that were made.
                 if made >= fitted.max_new_tokens and not text.stopped and last not in self._tokenizer.all_special_ids:

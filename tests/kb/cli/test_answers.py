@@ -39,7 +39,7 @@ def test_a_refusal_says_that_it_was_cut_off(capsys: pytest.CaptureFixture[str]) 
     """Who raises the bound may get an answer: that is told beside a refusal too."""
     refused = Answer("无法回答。", "refused", "openai", (), (), 0.9, "default", 1, {}, None, "1", "r", truncated=True)
     show_answer(refused)
-    assert "cut off at engine.max_new_tokens" in capsys.readouterr().err
+    assert "cut off at the bound of tokens (engine.max_new_tokens, or what" in capsys.readouterr().err
 
 
 def test_an_answer_that_stays_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,8 +20,10 @@ pytestmark = pytest.mark.models
 OPTIONS = GenerationOptions(max_new_tokens=30, temperature=0.0)
 
 
-def said(folder: Path, text: str, options: GenerationOptions = OPTIONS) -> list[str | Usage | Restart]:
-    engine = QwenEngine(str(make_reciting_qwen(folder, text)), RunOptions(device="cpu"))
+def said(
+    folder: Path, text: str, options: GenerationOptions = OPTIONS, window: int = 32768
+) -> list[str | Usage | Restart]:
+    engine = QwenEngine(str(make_reciting_qwen(folder, text, window=window)), RunOptions(device="cpu"))
     try:
         return list(engine.stream(Prompt((Message("user", "问"),), (), "问", "zh", "test"), options, threading.Event()))
     finally:
@@ -30,8 +32,12 @@ def said(folder: Path, text: str, options: GenerationOptions = OPTIONS) -> list[
 
 def test_nothing_but_a_thought(tmp_path: Path) -> None:
     """A model that spends its tokens on thinking is an error that names the bound; no refusal is made of it."""
-    with pytest.raises(EngineUnavailableError, match=r"engine\.max_new_tokens = 6"):
-        said(tmp_path / "thinks", "<think>我想一想，员工手册里写了什么。", GenerationOptions(6, 0.0))
+    thought = "<think>我想一想，员工手册里写了什么。"
+    with pytest.raises(EngineUnavailableError, match=r"its bound of 6 tokens \(engine\.max_new_tokens, or what"):
+        said(tmp_path / "thinks", thought, GenerationOptions(6, 0.0))
+    # The prompt takes 18 tokens.
+    with pytest.raises(EngineUnavailableError, match=r"its bound of 6 tokens \(engine\.max_new_tokens, or what"):
+        said(tmp_path / "small", thought, GenerationOptions(600, 0.0), window=24)
 
 
 def test_a_thought_that_nothing_opened(tmp_path: Path) -> None:
