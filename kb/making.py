@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from indexes.embedding import Embedder
     from indexes.models.listening import DownloadListener
     from indexes.rerankers.base import Reranking
+    from indexes.rerankers.bge import BgeReranker
     from indexes.search import Searcher
     from ingest.jobs import JobDefinition
     from ingest.prepared import Splitting
@@ -80,16 +81,24 @@ def make_reranking(
     if retrieval.reranker == "none":
         return None
     from indexes.rerankers.base import Reranking
+
+    reranker = make_bge_reranker(retrieval.reranker, embedding, models, on_download)
+    return Reranking(reranker, retrieval.reranker_candidates, retrieval.reranker_weight)
+
+
+def make_bge_reranker(
+    name: str, embedding: EmbeddingSettings, models: ModelSettings, on_download: DownloadListener | None = None
+) -> BgeReranker:
+    """Return the reranker `name`, run where the embedder runs."""
     from indexes.rerankers.bge import BgeReranker
 
-    reranker = BgeReranker(
-        retrieval.reranker,
+    return BgeReranker(
+        name,
         device=None if embedding.device == "auto" else embedding.device,
         offline=models.offline,
         models_folder=_folder(models),
         on_download=on_download,
     )
-    return Reranking(reranker, retrieval.reranker_candidates, retrieval.reranker_weight)
 
 
 def make_searcher(embedder: Embedder, reranking: Reranking | None) -> Searcher:

@@ -16,6 +16,7 @@ from kb.cli.options import Config, Json
 if TYPE_CHECKING:
     from kb.known_models import Kind
     from kb.settings import Settings
+    from kb.settings_models import ModelSettings
 
 app = typer.Typer(help="Models: list, fetch and try them.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name on the hubs, or a directory.")]
@@ -107,17 +108,20 @@ def check(name: Name, config: Config = None, as_json: Json = False) -> None:
 
 
 def _embed(name: str, settings: Settings) -> str:
-    from indexes.embedders.bge import BgeEmbedder
+    from kb.making import make_embedder
 
-    embedder = BgeEmbedder(name, offline=True, models_folder=_models_folder(settings))
+    # A revision is one of the model that it was set for.
+    revision = settings.embedding.revision if name == settings.embedding.model else ""
+    chosen = settings.embedding.model_copy(update={"name": "bge", "model": name, "revision": revision})
+    embedder = make_embedder(chosen, _offline(settings))
     vector = embedder.embed_query(_SENTENCE)
     return f"one sentence gave a vector of {vector.shape[0]} dimensions"
 
 
 def _rerank(name: str, settings: Settings) -> str:
-    from indexes.rerankers.bge import BgeReranker
+    from kb.making import make_bge_reranker
 
-    reranker = BgeReranker(name, offline=True, models_folder=_models_folder(settings))
+    reranker = make_bge_reranker(name, settings.embedding, _offline(settings))
     score = float(reranker.scores(_SENTENCE, [_SENTENCE])[0])
     return f"a passage got the score {score:.4f}; it reads {reranker.directory.max_tokens} tokens at once"
 
@@ -149,6 +153,10 @@ def _place(name: str, kind: Kind, settings: Settings) -> Path | None:
         return resolve_model(name, kind, offline=True, models_folder=_models_folder(settings))
     except EngineUnavailableError:
         return None
+
+
+def _offline(settings: Settings) -> ModelSettings:
+    return settings.models.model_copy(update={"offline": True})
 
 
 def _models_folder(settings: Settings) -> Path | None:

@@ -119,3 +119,40 @@ def test_a_model_that_thinks_works(run: Run, tmp_path: Path) -> None:
     checked = run("models", "check", str(folder))
     assert checked.code == 0, checked.err
     assert "and wrote" in checked.out
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("kind", ["embedder", "reranker"])
+def test_check_runs_a_model_as_it_is_set(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """What is tried is what would be used: a device that is not there fails the check, for both kinds."""
+    from tests.tiny_bge import make_tiny_bge
+    from tests.tiny_reranker import make_tiny_reranker
+
+    if kind == "embedder":
+        folder = make_tiny_bge(tmp_path / "bge-tiny")
+        monkeypatch.setenv("KB_EMBEDDING__RUNTIME", "torch")
+    else:
+        folder = make_tiny_reranker(tmp_path / "bge-reranker-tiny")
+    assert run("models", "check", str(folder)).code == 0
+    monkeypatch.setenv("KB_EMBEDDING__DEVICE", "cuda:77")
+    checked = run("models", "check", str(folder))
+    assert checked.code == 6
+    assert "embedding.device" in checked.err
+
+
+@pytest.mark.models
+def test_check_takes_the_revision_of_its_own_model_alone(
+    run: Run,
+    caches: Path,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The configured revision goes with the configured model; another model has none of that name."""
+    from tests.tiny_bge import make_tiny_bge
+
+    make_tiny_bge(caches / "hf_home/hub/models--BAAI--bge-small-zh-v1.5/snapshots/tried")
+    monkeypatch.setenv("KB_EMBEDDING__MODEL", NAME)
+    for revision, code in (("tried", 0), ("untried", 6)):
+        monkeypatch.setenv("KB_EMBEDDING__REVISION", revision)
+        assert run("models", "check", NAME).code == code
+    monkeypatch.setenv("KB_EMBEDDING__MODEL", "BAAI/another")
+    assert run("models", "check", NAME).code == 0
