@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from indexes.models.listening import readable
 from kb.cli import output
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class _Lines:
     def advances(self, file: str, done: int, total: int) -> None:
         if file not in self._named:
             self._named.add(file)
-            begun = f", from {output.size(done)} on" if 0 < done < total else ""
-            output.notice(f"{file} ({output.size(total)}{begun})")
+            begun = f", from {readable(done)} on" if 0 < done < total else ""
+            output.notice(f"{file} ({readable(total)}{begun})")
 
     def ends(self) -> None:
         """The lines stand as they are."""

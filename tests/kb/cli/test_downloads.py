@@ -48,7 +48,7 @@ def test_a_download_on_the_way_is_said(
         monkeypatch.setenv(name, value)
     result = run(*command)
     assert f"downloading {NAME} (7.0 kB) from ModelScope ({hub.address}) to {allowed / NAME}" in result.err
-    assert "model.safetensors (6.8 KiB)" in result.err
+    assert "model.safetensors (7.0 kB)" in result.err
     assert (allowed / NAME / "model.safetensors").is_file()
     assert result.code == 6
 

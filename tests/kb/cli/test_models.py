@@ -81,7 +81,7 @@ def test_a_pull_that_was_stopped_goes_on(
     again = run("models", "pull", NAME)
     assert again.code == 0, again.err
     assert f"resuming the download of {NAME} at 3.0 kB of 7.0 kB from ModelScope ({hub.address})" in again.err
-    assert "model.safetensors (6.8 KiB, from 2.9 KiB on)" in again.err
+    assert "model.safetensors (7.0 kB, from 3.0 kB on)" in again.err
     assert hub.ranges_asked("model.safetensors") == [None, "bytes=3000-"]
     assert (tmp_path / "models" / NAME / "model.safetensors").read_bytes() == hub.files["model.safetensors"]
 
