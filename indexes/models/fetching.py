@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from indexes.models.hubs import RemoteFile
-from indexes.models.partial import PartialModel, blocks
+from indexes.models.partial import PartialModel, matches
 
 if TYPE_CHECKING:
     import httpx
@@ -33,10 +33,10 @@ def fetch(client: httpx.Client, file: RemoteFile, partial: PartialModel, advance
     begun = partial.begun(file)
     if begun < file.size or file.size == 0:
         begun = _receive(client, file, partial, begun, advance)
-    if not _matches(file, partial) and begun:
+    if not matches(partial.part(file), file) and begun:
         _receive(client, file, partial, 0, advance)
         begun = 0
-    if not _matches(file, partial):
+    if not matches(partial.part(file), file):
         partial.part(file).unlink()
         raise ValueError(f"{file.path} does not match its checksum")
     partial.part(file).replace(partial.whole(file))
@@ -84,14 +84,3 @@ def _goes_on(response: httpx.Response, file: RemoteFile, begun: int) -> bool:
         return False
     plain = response.headers.get("Content-Encoding", "identity") == "identity"
     return plain and int(found[1]) == begun and found[3] in ("*", str(file.size))
-
-
-def _matches(file: RemoteFile, partial: PartialModel) -> bool:
-    """Return whether the finished part is what the hub lists; True where it gives no checksum."""
-    part = partial.part(file)
-    if file.checksum is None:
-        return part.stat().st_size == file.size
-    digest = file.checksum.digest(file.size)
-    for block in blocks(part):
-        digest.update(block)
-    return digest.hexdigest() == file.checksum.hexadecimal

@@ -13,8 +13,6 @@ from indexes.models.folders import default_models_folder, model_folder
 if TYPE_CHECKING:
     from indexes.models.listening import DownloadListener
 
-__all__ = ["ModelKind", "default_models_folder", "model_folder", "resolve_model"]
-
 ModelKind = Literal["embedding", "engine", "reranker"]
 _SETTINGS = {"embedding": "embedding.model", "engine": "engine.model", "reranker": "retrieval.reranker"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -12,3 +13,8 @@ def parse(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("JSON nested too deep") from None
+
+
+def table(value: object) -> Mapping[str, Any]:
+    """Return an object as it is, and an empty one for all that is none."""
+    return value if isinstance(value, dict) else {}

@@ -22,7 +22,7 @@ class StopFilter:
         if found:
             self.stopped, self._held = True, ""
             return text[: min(found)]
-        held = max((_beginning(text, stop) for stop in self._stops), default=0)
+        held = max((beginning(text, stop) for stop in self._stops), default=0)
         self._held = text[len(text) - held :]
         return text[: len(text) - held]
 
@@ -32,6 +32,6 @@ class StopFilter:
         return held
 
 
-def _beginning(text: str, stop: str) -> int:
+def beginning(text: str, stop: str) -> int:
     """Return how many characters at the end of `text` begin `stop`."""
     return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if stop.startswith(text[-size:])), 0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from kb.engines.stopping import beginning
+
 OPENING: Final = "<think>"
 CLOSING: Final = "</think>"
 # A tag after this is spoken of, not meant.
@@ -51,7 +53,7 @@ class ThinkFilter:
                 self._likely = self._inside = False
                 self._closed = self._strip = True
             text, self._last = after, ""
-        held = max(_tag_beginning(text, tag) for tag in self._tags())
+        held = max(beginning(text, tag) for tag in self._tags())
         self._held = text[len(text) - held :]
         text = text[: len(text) - held]
         self._last = text[-1:] or self._last
@@ -109,8 +111,3 @@ class ThinkFilter:
             self._kept += text
             return ""
         return text
-
-
-def _tag_beginning(text: str, tag: str) -> int:
-    """Return how many characters at the end of `text` begin `tag`."""
-    return next((size for size in range(min(len(tag) - 1, len(text)), 0, -1) if tag.startswith(text[-size:])), 0)

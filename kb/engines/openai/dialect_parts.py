@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kb.engines.foreign_json import table
+
 _MOST_READ: Final = 2000
 
 
@@ -38,14 +40,12 @@ def openai_part(value: Mapping[str, Any]) -> Part:
 
     Text may be a list of parts. Only the first of several answers counts, whichever chunk the others come in.
     """
-    usage = value.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
+    counts = table(value.get("usage"))
     choices = value.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    choice = table(choices[0]) if isinstance(choices, list) and choices else {}
     if choice.get("index") not in (None, 0):
         choice = {}
-    said = choice.get("delta") or choice.get("message") or {}
-    said = said if isinstance(said, dict) else {}
+    said = table(choice.get("delta") or choice.get("message"))
     return Part(
         _text(said.get("content")),
         _count(counts.get("prompt_tokens")),
@@ -59,8 +59,7 @@ def openai_part(value: Mapping[str, Any]) -> Part:
 
 def ollama_part(value: Mapping[str, Any]) -> Part:
     """Read a line of Ollama's `/api/chat`."""
-    said = value.get("message")
-    said = said if isinstance(said, dict) else {}
+    said = table(value.get("message"))
     return Part(
         _text(said.get("content")),
         _count(value.get("prompt_eval_count")),
@@ -72,10 +71,9 @@ def ollama_part(value: Mapping[str, Any]) -> Part:
 
 def tgi_part(value: Mapping[str, Any]) -> Part:
     """Read an event of TGI's `/generate_stream`: one token each, the last with the details."""
-    token = value.get("token")
-    token = token if isinstance(token, dict) else {}
+    token = table(value.get("token"))
     details = value.get("details")
-    counts = details if isinstance(details, dict) else {}
+    counts = table(details)
     text = "" if token.get("special") is True else _text(token.get("text"))
     return Part(
         text.partition("<|im_end|>")[0],

@@ -6,12 +6,13 @@ servers answer 200 to any path.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
+from kb.engines.foreign_json import table
 from kb.engines.openai.dialects import DIALECTS, Dialect
 from kb.engines.openai.inquiry import Inquiry
 
@@ -44,7 +45,7 @@ def recognise(inquiry: Inquiry) -> Recognised | None:
     if dialect == "ollama":
         models = _ollama_models(inquiry) or models
     elif dialect == "tgi":
-        models = models or _strings([_table(_seen(inquiry, "/info")).get("model_id")])
+        models = models or _strings([table(_seen(inquiry, "/info")).get("model_id")])
     known = DIALECTS.get(dialect or "")
     context = _context(inquiry, known, models[0]) if known and models else None
     return Recognised(dialect, models or (), context)
@@ -52,15 +53,15 @@ def recognise(inquiry: Inquiry) -> Recognised | None:
 
 def model_ids(told: object) -> tuple[str, ...] | None:
     """Return the ids of a list of models in OpenAI's form, None for anything else."""
-    entries = _table(told).get("data")
+    entries = table(told).get("data")
     if not isinstance(entries, list):
         return None
     return _strings(entry.get("id") for entry in entries if isinstance(entry, dict))
 
 
 def _by_owner(told: object) -> str | None:
-    entries = _table(told).get("data")
-    first = _table(entries[0]) if isinstance(entries, list) and entries else {}
+    entries = table(told).get("data")
+    first = table(entries[0]) if isinstance(entries, list) and entries else {}
     if first.get("id") == "gpt-3.5-turbo" and first.get("owned_by") == "owner":
         return "qwen-openai-api"
     owner = first.get("owned_by")
@@ -69,15 +70,15 @@ def _by_owner(told: object) -> str | None:
 
 def _by_route(inquiry: Inquiry, models: tuple[str, ...]) -> str | None:
     signs: tuple[tuple[str, Callable[[object], bool], str], ...] = (
-        ("/api/tags", lambda told: isinstance(_table(told).get("models"), list), "ollama"),
-        ("/info", lambda told: "max_total_tokens" in _table(told), "tgi"),
-        ("/props", lambda told: "default_generation_settings" in _table(told), "llama.cpp"),
-        ("/api/v0/models", lambda told: isinstance(_table(told).get("data"), list), "lmstudio"),
-        ("/v1/internal/model/info", lambda told: "model_name" in _table(told), "text-generation-webui"),
+        ("/api/tags", lambda told: isinstance(table(told).get("models"), list), "ollama"),
+        ("/info", lambda told: "max_total_tokens" in table(told), "tgi"),
+        ("/props", lambda told: "default_generation_settings" in table(told), "llama.cpp"),
+        ("/api/v0/models", lambda told: isinstance(table(told).get("data"), list), "lmstudio"),
+        ("/v1/internal/model/info", lambda told: "model_name" in table(told), "text-generation-webui"),
         # A service without knowledge bases yet lists none that would show whose it is.
-        ("/openapi.json", lambda told: _table(_table(told).get("info")).get("title") == OURSELVES, OURSELVES),
-        ("/openapi.json", lambda told: "/extras/tokenize" in _table(_table(told).get("paths")), "llama-cpp-python"),
-        ("/openapi.json", lambda told: "/load_model" in _table(_table(told).get("paths")), "transformers"),
+        ("/openapi.json", lambda told: table(table(told).get("info")).get("title") == OURSELVES, OURSELVES),
+        ("/openapi.json", lambda told: "/extras/tokenize" in table(table(told).get("paths")), "llama-cpp-python"),
+        ("/openapi.json", lambda told: "/load_model" in table(table(told).get("paths")), "transformers"),
     )
     for path, is_sign, dialect in signs:
         if is_sign(_seen(inquiry, path)):
@@ -87,8 +88,8 @@ def _by_route(inquiry: Inquiry, models: tuple[str, ...]) -> str | None:
 
 
 def _ollama_models(inquiry: Inquiry) -> tuple[str, ...]:
-    entries = _table(_seen(inquiry, "/api/tags")).get("models")
-    return _strings(_table(entry).get("name") for entry in entries) if isinstance(entries, list) else ()
+    entries = table(_seen(inquiry, "/api/tags")).get("models")
+    return _strings(table(entry).get("name") for entry in entries) if isinstance(entries, list) else ()
 
 
 def _context(inquiry: Inquiry, dialect: Dialect, model: str) -> int | None:
@@ -104,10 +105,6 @@ def _seen(inquiry: Inquiry, path: str) -> Any:
         return inquiry.get(path)
     except httpx.HTTPError:
         return None
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _strings(values: Any) -> tuple[str, ...]:
