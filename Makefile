@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraints.txt
-DEMO   := KB_HOME=$(CURDIR)/.kb-demo $(BIN)/kb
+DEMO   := KB_HOME="$(CURDIR)/.kb-demo" $(BIN)/kb
 PYTEST := $(BIN)/python -m pytest
 LLAMA  := .venv-llama-cpp
 

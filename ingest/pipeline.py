@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ingest.workers import LoaderPool
 
 # Raise it when the loaders read other text from the same bytes: documents are then read again.
-READING_VERSION = 5
+READING_VERSION = 6
 
 
 class Pipeline:

@@ -88,7 +88,8 @@ class QuestionTerms:
 
 def _says_something(pieces: Pieces) -> bool:
     words = (pieces.kinds != IDEOGRAPH) & (pieces.ends - pieces.starts > 1)
-    return bool(pieces.adjoins.any() or words.any())
+    # One character over and over is no word.
+    return bool(words.any() or (pieces.adjoins.any() and np.unique(pieces.ids).size > 1))
 
 
 def _weights(count: int, holders: NDArray[np.int64], single: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ _MEASURES = (
 )
 # Longest first within a family: an expression takes the first alternative that fits. Written in folded form.
 _CHINESE = (
-    "请问|请告诉我|请说明|请列举|"
+    "请问|请告诉我|请说明|请列举|你好|您好|谢谢|"
     "为什么|为甚么|为何|因何|何故|何以|"
     "是什么样的|什么样的?|怎么样的?|怎样的?|如何|怎么办|怎么|咋|"
     "什么时候|什么时间|什么地方|什么|什人|啥|何时|何地|何处|何人|何种|何事|何者|"
@@ -25,7 +25,7 @@ _ENGLISH = (
     r"\b(?:what(?:'s)?|which|who(?:'s|m|se)?|when|where|why|how|"
     r"is|are|was|were|be|been|do|does|did|has|have|had|can|could|will|would|should|"
     r"the|a|an|of|in|on|at|to|for|by|from|with|and|or|as|that|this|these|those|it|its|"
-    r"please|tell me|many|much)\b"
+    r"please|tell me|many|much|you|your|hello|hi|hey|thanks|thank)\b"
 )
 _QUESTION_WORDS = re.compile(_CHINESE)
 _ENGLISH_QUESTION_WORDS = re.compile(f"{_ENGLISH}|{_CHINESE}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import PurePosixPath
 
@@ -88,7 +89,8 @@ def kind_of_content(data: bytes, name: str, media_type: str | None = None) -> st
         return "html"
     if suffix == ".xml" and narrow.lstrip()[:1] == b"<":
         return "html" if _FRAGMENT.search(narrow) else "xml"
-    if len(_CONTROL.findall(head)) > len(head) // 20 and not head.count(0):
+    marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE))
+    if not marked and len(_CONTROL.findall(head)) > len(head) // 20 and not head.count(0):
         raise DocumentError("unsupported", "the content is binary data, not text")
     if _is_mail(head, suffix == ".eml" or plain == "message/rfc822"):
         return "mail"

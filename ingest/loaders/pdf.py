@@ -73,7 +73,9 @@ def _result(
 ) -> Loaded:
     if not any(pages):
         detail = "; ".join(warnings) or "the pages hold no text at all"
-        raise DocumentError("empty", f"no text in {len(pages)} pages; a scan needs OCR ({detail})"[:500])
+        raise DocumentError(
+            "empty", f"no text in {len(pages)} pages; a scan needs OCR: set ingest.ocr ({detail})"[:500]
+        )
     assembled = assemble(pages, {(heading.page, heading.position) for heading in placed})
     starts = assembled.page_starts
     records = tuple(Page(index + 1, starts[index], starts[index + 1]) for index in range(len(pages)))

@@ -57,7 +57,9 @@ def open_pdf(data: bytes, passwords: Sequence[str] = ()) -> Any:
             if "ecurity" in str(error):
                 raise DocumentError("encrypted", "encrypted in a way that cannot be opened") from error
             raise DocumentError("damaged", f"not readable as PDF: {error}") from error
-    tried = "none of the passwords given opens it" if passwords else "a password is needed to open it"
+    tried = (
+        "none of the passwords given opens it" if passwords else "a password is needed to open it: set ingest.passwords"
+    )
     raise DocumentError("encrypted", tried)
 
 
@@ -188,7 +190,7 @@ class PypdfPages:
             try:
                 reader = PdfReader(io.BytesIO(self._data), strict=False)
                 if reader.is_encrypted and not any(reader.decrypt(password) for password in ("", *self._passwords)):
-                    raise DocumentError("encrypted", "a password is needed to open it")
+                    raise DocumentError("encrypted", "a password is needed to open it: set ingest.passwords")
                 len(reader.pages)
             except DocumentError:
                 raise

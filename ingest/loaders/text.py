@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from indexes.records import Heading
 from ingest.loaders.cleaning import one_line, tidy
@@ -19,7 +21,7 @@ _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n(?:---|\.\.\.)\n", re.DOTALL)
 _FIELD = re.compile(r"^([A-Za-z_]+):[ \t]*(.+)$", re.MULTILINE)
 
 _NUMERAL = "[一二三四五六七八九十百千零〇两0-9]{1,6}"
-_CHINESE_HEADING = re.compile(rf"^第{_NUMERAL}([卷篇部编編]|[章回讲講课課]|[节節])(?:$|[\s　:：、.]?\S)")
+_CHINESE_HEADING = re.compile(rf"^第\s?{_NUMERAL}\s?([卷篇部编編]|[章回讲講课課]|[节節])(?:$|[\s　:：、.]?\S)")
 _LATIN_HEADING = re.compile(r"^(part|chapter|section|appendix)\s+([0-9]+|[ivxlc]+|[a-z])\b", re.IGNORECASE)
 _NUMBERED_HEADING = re.compile(
     r"^([0-9]{1,2}(?:\.[0-9]{1,2}){1,4}|[0-9]{1,2}(?=[.．、]|\s+[A-Z\u4e00-\u9fff]))[.．、]?[\s　]*[^\W\d]"
@@ -127,7 +129,21 @@ def _plain_headings(text: str) -> tuple[Heading, ...]:
             if level:
                 headings.append(Heading(start, level, one_line(bare)))
         start += len(line) + 1
-    return tuple(headings)
+    return tuple(_numbered(headings))
+
+
+def _numbered(headings: Sequence[Heading]) -> Iterator[Heading]:
+    """Yield headings without the items of lists that look like them, numbered ones under their chapters.
+
+    Where a text numbers its sections `6.1`, a line `6. …` is one only if a section of its own comes next.
+    """
+    numbers = [match[1] if (match := _NUMBERED_HEADING.match(heading.title)) else "" for heading in headings]
+    dotted = any("." in number for number in numbers)
+    chapters = any(heading.level == 2 and not number for heading, number in zip(headings, numbers, strict=True))
+    for heading, number, following in zip(headings, numbers, [*numbers, ""][1:], strict=True):
+        if number and "." not in number and dotted and not following.startswith(f"{number}."):
+            continue
+        yield replace(heading, level=heading.level + int(chapters and number != ""))
 
 
 def _level(line: str, alone: bool) -> int:

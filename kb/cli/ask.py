@@ -35,6 +35,8 @@ def ask(
     flags = {"retrieval.top_k": top_k, "engine.name": engine}
     chosen = filters.parse(filter_)
     with session.application(config, flags) as application:
+        if not application.store(kb).current_version():
+            output.notice("kb: nothing is published here yet: kb ingest PATH")
         asked = Question(text=text, filters=chosen)
         answerer = application.answerer(kb)
         if as_json:

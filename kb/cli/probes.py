@@ -80,6 +80,10 @@ def about(address: ServerAddress, ca_file: str = "") -> str:
     Raises EngineUnavailableError where it cannot be reached.
     """
     found = reach(address.base_url, address.api_key, ca_file)
+    if found.dialect == OURSELVES:
+        raise EngineUnavailableError(
+            f"{address.base_url} is this program's own service (kb serve): engine.base_url must name a model server"
+        )
     said = address.base_url + (f", which serves {', '.join(found.models[:_SHOWN_MODELS])}" if found.models else "")
     # Both routes of TGI are one server.
     configured = address.dialect.removesuffix("-native")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kb.cli import session
+from indexes.errors import KBError
+from kb.cli import output, session
 from kb.cli.options import KB, Config
+
+if TYPE_CHECKING:
+    from kb.wiring import Application
 
 
 def serve(
@@ -39,5 +44,25 @@ def serve(
         settings = application.settings.serve
         from kb.api.server import serve as serve_http
 
+        _tell_missing(application)
+
         name = application.name(kb)
         serve_http(application, settings.host, settings.port, settings.workers, settings.read_only, kb=name)
+
+
+def _tell_missing(application: Application) -> None:
+    """Say before the first question what every question would fail for; nothing is loaded for it."""
+
+    def engine_folder() -> None:
+        settings = application.settings
+        if settings.engine.name == "qwen":
+            from indexes.models.files import resolve_model
+
+            folder = Path(settings.models.folder) if settings.models.folder else None
+            resolve_model(settings.engine.model, "engine", offline=True, models_folder=folder)
+
+    for subject, look in (("embedder", lambda: application.embedder().identity), ("engine", engine_folder)):
+        try:
+            look()
+        except KBError as error:
+            output.notice(f"kb: {subject}: {error}; questions fail until that is mended")

@@ -54,7 +54,23 @@ def test_a_handful_of_documents(kb_home: Path) -> None:
     assert refused >= 0.8
 
 
-@pytest.mark.parametrize("question", ["a", "的", "{{7*7}}", '" OR 1=1 --', "？？？", "1", "what is it?"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "a",
+        "的",
+        "{{7*7}}",
+        '" OR 1=1 --',
+        "？？？",
+        "1",
+        "what is it?",
+        "你好",
+        "您好！",
+        "hello",
+        "who are you?",
+        "问" * 50,
+    ],
+)
 def test_a_question_that_says_nothing_is_refused(kb_home: Path, question: str) -> None:
     """Stray characters match something everywhere, and are no question all the same."""
     (answer,) = ask(kb_home, "all", DOCUMENTS, [question])

@@ -46,7 +46,7 @@ def test_headings_of_plain_text_are_modest() -> None:
     )
     assert [(level, title) for level, title, _ in _headings(text, "a.txt")] == [
         (2, "第一章 总则"),
-        (2, "1.2 适用范围"),
+        (3, "1.2 适用范围"),
         (3, "第二节 细则"),
     ]
 
@@ -172,3 +172,20 @@ def test_real_text_files_are_joined_and_have_their_headings(corpus: Path) -> Non
     assert loaded.title == "Debian 参考手册"
     assert len(loaded.headings) > 300
     assert "习惯于使用 Vim 命令是一个明智的选择，因为 Linux/Unix 系统里一般都附带了 Vi 编辑器。" in loaded.text
+
+
+def test_items_of_lists_are_no_headings_beside_numbered_sections() -> None:
+    """Beside sections such as 2.1 an item `2. …` is no heading, a section over 2.1 is; chapters stand above both."""
+    parts = (
+        "第 1 章 总则", "1.1 范围", "适用于全体员工。", "1. 提出申请", "2. 交部门负责人签字", "3. 领取",
+        "第 2 章 领用", "2. 期限与归还", "2.1 期限", "期限为三年。",
+    )  # fmt: skip
+    headings = load("\n\n".join(parts).encode(), "规定.txt", None).headings
+    assert [(heading.title, heading.level) for heading in headings] == [
+        ("第 1 章 总则", 2), ("1.1 范围", 3), ("第 2 章 领用", 2), ("2. 期限与归还", 2), ("2.1 期限", 3),
+    ]  # fmt: skip
+
+
+def test_a_short_text_in_utf_16_is_text() -> None:
+    """A byte order mark says that it is text, though it may hold no zero byte."""
+    assert load("会议室预订须提前三天。".encode("utf-16"), "通知.txt", None).text.strip() == "会议室预订须提前三天。"
