@@ -108,10 +108,13 @@ def _check_counts(connection: sqlite3.Connection, findings: Findings) -> None:
 
 
 def _check_originals(root: Path, connection: sqlite3.Connection, findings: Findings) -> None:
-    found = connection.execute("SELECT DISTINCT content_hash FROM states WHERE has_original").fetchall()
-    for (content_hash,) in found:
+    found = connection.execute(
+        "SELECT content_hash, min(uri) FROM states WHERE has_original GROUP BY content_hash"
+    ).fetchall()
+    for content_hash, uri in found:
         findings.checked["originals"] += 1
         path = original_path(root, content_hash)
         with findings.noting():
             if files.sha256_of(path) != content_hash:
-                findings.note(f"originals/{content_hash[:12]}… does not match its hash; ingest its source again")
+                advice = f"ingest its source again with --force: {uri}"
+                findings.note(f"originals/{content_hash[:12]}… does not match its hash; {advice}")

@@ -241,6 +241,8 @@ def test_damaged_originals_are_found(damaged: Path) -> None:
         damage(path)
         (problem,) = store.verify().problems
         assert "originals" in problem
+        if path.exists():
+            assert "--force: file:///" in problem
         with store.writer() as writer:
             put(writer, "9", text_of("9", "初始"))
         assert store.verify().problems == []
