@@ -153,12 +153,18 @@ def _kill_at_random(lab: Lab, times: int) -> None:
         begun = time.monotonic()
         assert lab.run(path)["words"][-1] == "published 2"
         whole = time.monotonic() - begun
-    for _ in range(times):
+    runs = 0
+    while runs < times or killed <= times // 4:
         path = lab.copy()
+        begun = time.monotonic()
         report = lab.run(path, delay=random.random() * whole)
+        if not report["killed"]:
+            # The machine was slower when the whole was measured: delays are drawn from a shorter time.
+            whole = min(whole, time.monotonic() - begun)
         killed += report["killed"]
+        runs += 1
         check_survival(path, report["words"])
-    assert killed > times // 4
+        assert runs < 10 * times, f"only {killed} of {runs} writers were still at work"
 
 
 def test_a_writer_killed_at_random_moments(lab: Lab) -> None:
